@@ -1,0 +1,68 @@
+# thimble: `make help` tells what there is. Only `make`, `make run` and
+# `make test` need to be known; each prepares what it needs by itself.
+
+SHELL := /bin/sh
+CARGO ?= cargo
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+ARCH := $(shell uname -m)
+# The release target; where it cannot be had, the host's own makes the same
+# freestanding program.
+MUSL := $(ARCH)-unknown-linux-musl
+TARGET ?= $(shell tests/tools/target.sh $(MUSL))
+OUT := target/$(TARGET)/release/thimble
+
+# At most so many bytes, on x86_64.
+BUDGET := 20480
+
+BUSYBOX := target/images/busybox
+DEBIAN := target/images/debian
+
+.DEFAULT_GOAL := all
+
+all: ## build target/thimble for this machine
+	@$(CARGO) build --release --locked --target $(TARGET)
+	@install -m 755 $(OUT) target/thimble
+	@echo "target/thimble: $$(wc -c <target/thimble) bytes"
+
+run: all ## a shell in a small container; without a terminal, a short tour
+	@tests/tools/image.sh busybox $(BUSYBOX)
+	@tests/tools/run.sh $(BUSYBOX)
+
+test: deps all ## everything the tests need, then all tests
+	@tests/tools/image.sh busybox $(BUSYBOX)
+	@tests/tools/image.sh debian $(DEBIAN)
+	THIMBLE=$(CURDIR)/target/thimble $(CARGO) test --locked
+	@# The same program, built for debugging: most tests do without.
+	THIMBLE=$(CURDIR)/target/debug/thimble $(CARGO) test --locked --test article --test life
+
+deps: ## what the tests need, installed where it is missing (Debian, root)
+	@tests/tools/deps.sh $(MUSL)
+
+lint: ## formatting and clippy, warnings denied
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --target $(TARGET) -- -D warnings
+
+size: all ## the size of the binary, its parts, and whether it keeps to the budget
+	@tests/tools/size.sh target/thimble $(TARGET) $(BUDGET)
+
+bench: deps all ## time and system calls, beside the article's program in C
+	@tests/tools/image.sh busybox $(BUSYBOX)
+	@tests/tools/bench.sh $(BUSYBOX)
+
+reproducible: all ## two builds in two places, compared byte for byte
+	@tests/tools/reproducible.sh $(TARGET)
+
+install: all ## to $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 target/thimble $(DESTDIR)$(PREFIX)/bin/thimble
+
+clean: ## remove what was built, and the images
+	rm -rf target
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+
+.PHONY: all run test deps lint size bench reproducible install clean help

@@ -1,0 +1,28 @@
+//! The texts of `--help` and `--version`, but for the lines of the option table.
+
+use crate::text::{Packed, pack};
+
+/// `thimble --help`
+pub const GENERAL: Packed = pack!(
+    "\
+thimble runs a program in a Linux container.
+
+usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
+       thimble run --help
+       thimble --version
+"
+);
+
+/// `thimble --version`
+pub const VERSION: Packed = pack!(concat!("thimble ", env!("CARGO_PKG_VERSION"), "\n"));
+
+/// The first lines of `thimble run --help`; those of the option table follow.
+pub const RUN: Packed = pack!(
+    "\
+usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
+
+Runs COMMAND (/bin/sh) with the directory ROOTFS as its root, and exits with
+its status: 128+n if signal n ended it, 125 if thimble failed, 126 if COMMAND
+cannot be executed, 127 if it does not exist.
+"
+);

@@ -1,0 +1,90 @@
+//! The command line. Reading it fills a `Config` and touches nothing else.
+
+pub mod help;
+pub mod options;
+pub mod parser;
+
+use core::ffi::CStr;
+
+use crate::config::{Config, Share};
+use crate::kernel::Argv;
+use crate::text::{Packed, nearest, pack};
+use parser::{Parser, Usage, Wrong};
+
+/// What the caller wants.
+#[derive(Clone, Copy)]
+pub enum Request {
+    /// The container that the configuration describes.
+    Run,
+    /// The help of `run`.
+    RunHelp,
+    /// The help of thimble.
+    Help,
+    /// The version.
+    Version,
+}
+
+/// The first words that thimble knows, the preferred ones first.
+const COMMANDS: &[(&[u8], Request)] = &[
+    (b"run", Request::Run),
+    (b"--help", Request::Help),
+    (b"--version", Request::Version),
+    (b"help", Request::Help),
+    (b"-h", Request::Help),
+    (b"-V", Request::Version),
+];
+
+/// Reads the words of a command line, the program's own name first, into
+/// `config`.
+pub fn read<'a>(words: Argv<'a>, config: &mut Config<'a>) -> Result<Request, Usage<'a>> {
+    let mut parser = Parser::new(words, config);
+    command(&mut parser).map_err(|Wrong| parser.usage)
+}
+
+#[inline(never)]
+fn command(parser: &mut Parser) -> Result<Request, Wrong> {
+    parser.words.shift();
+    let Some(word) = parser.words.shift() else {
+        parser.must(c"command", pack!("is missing, see thimble --help"))?;
+        return Err(Wrong);
+    };
+    match COMMANDS.iter().find(|(name, _)| *name == word.to_bytes()) {
+        Some((_, Request::Run)) => run(parser),
+        Some((_, request)) => Ok(*request),
+        None => {
+            parser.usage.nearest = nearest(word.to_bytes(), &mut COMMANDS.iter().map(|row| row.0));
+            parser.unknown(pack!("unknown command "), word)?;
+            Err(Wrong)
+        }
+    }
+}
+
+fn run(parser: &mut Parser) -> Result<Request, Wrong> {
+    if parser.options(options::RUN)? {
+        return Ok(Request::RunHelp);
+    }
+    match parser.words.shift() {
+        Some(root) => parser.config.root = root,
+        None => parser.must(c"ROOTFS", pack!("is missing, see thimble run --help"))?,
+    }
+    parser.config.command = parser.words.first().map(|_| parser.words);
+    parser.usage.value = c"";
+    if let Some((option, why)) = contradiction(parser.config) {
+        parser.must(option, why)?;
+    }
+    Ok(Request::Run)
+}
+
+/// Options that are good by themselves and cannot both hold.
+fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
+    if config.uts == Some(Share::Host) && config.hostname.is_some() {
+        return Some((c"--hostname", pack!("would change the host's name, given --uts host")));
+    }
+    if config.pid == Some(Share::Host) && !config.wants_cgroup() {
+        return Some((
+            c"--pid host",
+            pack!("needs a cgroup to end what the program leaves running: add --pids-limit -1"),
+        ));
+    }
+    None
+}

@@ -1,0 +1,117 @@
+//! The one table of options. A row is the option's line in `--help`, from which
+//! the parser reads how it is spelled, and what it does to the `Config`. A new
+//! option is a row here, a field in `Config`, and its use.
+
+use core::ffi::CStr;
+
+use super::parser::{Opt, Takes::*};
+use crate::config::{Config, Limit, Network};
+use crate::kernel::tail;
+use crate::text::{
+    Packed, check_cgroup_file, check_cgroup_parent, check_hostname, check_name, pack, parse_whole,
+};
+
+/// The options of `thimble run`, as its help shows them.
+pub const RUN: &[Opt] = &[
+    Opt("\nprogram:", Nothing),
+    Opt(
+        "  -e, --env NAME[=VALUE]          set a variable, or pass the caller's",
+        Words(|c| &mut c.environment, check_env),
+    ),
+    Opt(
+        "      --env-file FILE             set the variables in FILE, a line each",
+        Words(|c| &mut c.environment_files, check_path),
+    ),
+    Opt(
+        "  -w, --workdir DIR               directory to start in (/)",
+        Word(|c| &mut c.workdir, check_absolute),
+    ),
+    Opt("\nfiles:", Nothing),
+    Opt(
+        "      --no-pivot                  chroot only, without pivot_root",
+        Flag(|c| &mut c.no_pivot),
+    ),
+    Opt("\nisolation:", Nothing),
+    Opt(
+        "      --network none|host|ns:PATH network namespace (none: loopback only)",
+        Value(network),
+    ),
+    Opt("      --pid private|host          pid namespace (private)", Whose(|c| &mut c.pid)),
+    Opt("      --ipc private|host          ipc namespace (private)", Whose(|c| &mut c.ipc)),
+    Opt(
+        "      --uts private|host          uts namespace: the host name (private)",
+        Whose(|c| &mut c.uts),
+    ),
+    Opt(
+        "      --cgroupns private|host     cgroup namespace (private)",
+        Whose(|c| &mut c.cgroup_namespace),
+    ),
+    Opt(
+        "  -h, --hostname NAME             host name (the container's name)",
+        Word(|c| &mut c.hostname, check_hostname),
+    ),
+    Opt(
+        "      --bare                      mount, pid and uts namespaces, /proc, no more",
+        Flag(|c| &mut c.bare),
+    ),
+    Opt("\nresources:", Nothing),
+    Opt(
+        "      --pids-limit N              at most N processes, pid 1 included; -1: any",
+        Value(pids_limit),
+    ),
+    Opt(
+        "      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup",
+        Words(|c| &mut c.cgroup_conf, check_cgroup_file),
+    ),
+    Opt(
+        "      --cgroup-parent PATH        make the cgroup below this one (/)",
+        Word(|c| &mut c.cgroup_parent, check_cgroup_parent),
+    ),
+    Opt("\nlife:", Nothing),
+    Opt(
+        "      --name NAME                 name of container and cgroup (thimble-PID)",
+        Word(|c| &mut c.name, check_name),
+    ),
+    Opt(
+        "      --verbose                   tell every step as it is taken",
+        Flag(|c| &mut c.verbose),
+    ),
+];
+
+/// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
+const PIDS_MAX: u64 = 4 << 20;
+
+fn check_env(variable: &CStr) -> Option<Packed> {
+    matches!(variable.to_bytes().first(), None | Some(b'='))
+        .then_some(pack!("must be NAME or NAME=VALUE"))
+}
+
+fn check_path(path: &CStr) -> Option<Packed> {
+    path.is_empty().then_some(pack!("must be a path"))
+}
+
+fn check_absolute(path: &CStr) -> Option<Packed> {
+    (path.to_bytes().first() != Some(&b'/')).then_some(pack!("must be an absolute path"))
+}
+
+fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    config.network = Some(if value == c"none" {
+        Network::None
+    } else if value == c"host" {
+        Network::Host
+    } else if value.to_bytes().starts_with(b"ns:/") {
+        Network::At(tail(value, 3))
+    } else {
+        return Some(pack!("must be none, host or ns:PATH, an absolute path"));
+    });
+    None
+}
+
+fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
+    config.pids_limit = Some(match parse_whole(value.to_bytes()) {
+        Some(count @ 1..=PIDS_MAX) => Limit::At(count),
+        None if value == c"-1" => Limit::Max,
+        _ => return Some(pack!("must be a whole number from 1 to 4194304, or -1 for no limit")),
+    });
+    None
+}

@@ -1,0 +1,120 @@
+//! What a container is to be. Plain borrowed data: a front end fills it in,
+//! nothing changes it afterwards, and filling it asks the kernel nothing.
+
+use core::ffi::CStr;
+
+use crate::kernel::{Argv, List};
+
+/// A container, as asked for.
+pub struct Config<'a> {
+    /// The directory that becomes `/`.
+    pub root: &'a CStr,
+    /// The program and its arguments; `None` for `/bin/sh`.
+    pub command: Option<Argv<'a>>,
+    /// `NAME=VALUE`, or `NAME` alone for the caller's value.
+    pub environment: List<&'a CStr>,
+    /// Files with a line for each variable, read before `environment`.
+    pub environment_files: List<&'a CStr>,
+    /// Where the program starts; absolute, inside the container. `None` for `/`.
+    pub workdir: Option<&'a CStr>,
+    /// `None` for the container's name.
+    pub hostname: Option<&'a CStr>,
+    /// `None` for `thimble-PID`.
+    pub name: Option<&'a CStr>,
+    /// How many processes there may be at once, pid 1 included.
+    pub pids_limit: Option<Limit>,
+    /// `FILE=VALUE` for files of the container's cgroup.
+    pub cgroup_conf: List<&'a CStr>,
+    /// The cgroup to make the container's in.
+    pub cgroup_parent: Option<&'a CStr>,
+    /// Tell every step.
+    pub verbose: bool,
+    /// Only the article's namespaces, and nothing in the root but /proc.
+    pub bare: bool,
+    /// Leave the root by chroot alone.
+    pub no_pivot: bool,
+    /// `None` for what `bare` makes the default.
+    pub network: Option<Network<'a>>,
+    /// The same for the pid namespace.
+    pub pid: Option<Share>,
+    /// The same for the ipc namespace.
+    pub ipc: Option<Share>,
+    /// The same for the uts namespace.
+    pub uts: Option<Share>,
+    /// The same for the cgroup namespace.
+    pub cgroup_namespace: Option<Share>,
+}
+
+/// A limit that may be none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Limit {
+    /// No limit.
+    Max,
+    /// This many.
+    At(u64),
+}
+
+/// Whose namespace it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Share {
+    /// The container's own.
+    Private,
+    /// The host's.
+    Host,
+}
+
+/// The container's network.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Network<'a> {
+    /// Its own, with nothing but the loopback interface.
+    None,
+    /// The host's.
+    Host,
+    /// The network namespace that this file is.
+    At(&'a CStr),
+}
+
+impl Config<'_> {
+    /// A container without a root, and otherwise the default.
+    pub const fn new() -> Self {
+        Config {
+            root: c"",
+            command: None,
+            environment: List::new(),
+            environment_files: List::new(),
+            workdir: None,
+            hostname: None,
+            name: None,
+            pids_limit: None,
+            cgroup_conf: List::new(),
+            cgroup_parent: None,
+            verbose: false,
+            bare: false,
+            no_pivot: false,
+            network: None,
+            pid: None,
+            ipc: None,
+            uts: None,
+            cgroup_namespace: None,
+        }
+    }
+
+    /// Whether anything asks for a cgroup.
+    pub fn wants_cgroup(&self) -> bool {
+        self.pids_limit.is_some()
+            || self.cgroup_parent.is_some()
+            || !self.cgroup_conf.as_slice().is_empty()
+    }
+
+    /// Whether a namespace is the container's own. `asked` is the field, and
+    /// `article` says that the article's container, too, has one.
+    pub fn private(&self, asked: Option<Share>, article: bool) -> bool {
+        asked.map_or(article || !self.bare, |share| share == Share::Private)
+    }
+}
+
+impl Default for Config<'_> {
+    fn default() -> Self {
+        Config::new()
+    }
+}

@@ -1,0 +1,42 @@
+//! The container's side, from its first instruction in the new namespaces to
+//! the program's. The order is the point: each line says why it stands there.
+
+use crate::init;
+use crate::isolate::{link, mounts, namespaces, program, rootfs};
+use crate::kernel;
+use crate::report::Report;
+use crate::run::Container;
+use crate::steps::Step;
+use crate::text::pack;
+
+/// Runs the container in the process that clone(2) made: the program, and pid 1
+/// beside it. Gives pid 1's exit status, which is the program's.
+pub fn enter(container: &mut Container) -> u8 {
+    let config = container.config;
+    let link = container.link.keep_container_end();
+    let report = &mut Report::new();
+    report.verbose = config.verbose;
+    report.link = Some(link);
+
+    // First the death signal, then the look at the link: whichever way the host
+    // side dies, one of the two notices.
+    report.step(Step::SetDeathSignal, kernel::die_with_parent());
+    link::wait_for_release(link, report);
+    report.tell_number(pack!("thimble: child pid: "), kernel::own_pid().number() as u64);
+
+    namespaces::set_up(config, container.hostname, report);
+    mounts::make_private(report); // before any other mount
+    rootfs::bind(config, container.root, report);
+    mounts::proc(report); // while the host's is there: a user namespace asks for that
+    rootfs::enter(config, report);
+    namespaces::set_up_network(config, report);
+
+    kernel::set_umask(0o022);
+    link::close_all_but(link, report);
+    // Before there is a program that could look into this process.
+    report.step(Step::Undumpable, kernel::make_undumpable());
+    let program = program::start(config, container.environment, report);
+    report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
+
+    init::attend(program, report).status()
+}

@@ -1,0 +1,166 @@
+//! The program's environment: nothing of the caller's, four variables of
+//! thimble's, and what was asked for.
+
+use core::ffi::CStr;
+
+use crate::config::Config;
+use crate::kernel::{self, Argv, CURRENT, List, Word};
+use crate::report::{FAILED, Report};
+use crate::steps::Step;
+use crate::text::{Packed, pack, split_at};
+
+/// What every program is given.
+const FIXED: &[&CStr] = &[
+    c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    c"HOME=/root",
+    c"TERM=xterm-256color",
+];
+
+/// An environment in the making.
+struct Variables<'a> {
+    words: List<Option<Word<'a>>>,
+    caller: Argv<'a>,
+}
+
+impl<'a> Variables<'a> {
+    /// Adds `NAME=VALUE`, or for `NAME` alone what the caller has, if it has
+    /// it. One of the same name is replaced, since getenv(3) would find the
+    /// first and a shell the last.
+    fn set(&mut self, asked: &'a CStr) -> kernel::Result<()> {
+        let name = name_of(asked);
+        let found = match name.len() < asked.to_bytes().len() {
+            true => Some(asked),
+            false => self.caller.words().find(|word| name_of(word) == name),
+        };
+        let Some(variable) = found.map(Word::new) else { return Ok(()) };
+        for old in self.words.as_mut_slice().iter_mut().flatten() {
+            if name_of(old.text()) == name {
+                *old = variable;
+                return Ok(());
+            }
+        }
+        self.words.push(Some(variable))
+    }
+
+    fn set_all(&mut self, asked: &[&'a CStr]) -> kernel::Result<()> {
+        asked.iter().try_for_each(|variable| self.set(variable))
+    }
+}
+
+fn name_of(variable: &CStr) -> &[u8] {
+    split_at(variable, b'=').map_or(variable.to_bytes(), |(name, _)| name)
+}
+
+/// Adds the variables of an `--env-file`: a line each, as for `--env`, without
+/// the empty ones and those that begin with `#`. Otherwise the number of the
+/// first line that is none.
+fn lines<'a>(file: &'a mut [u8], variables: &mut List<&'a CStr>) -> Result<(), u32> {
+    let mut number = 0;
+    for line in file.split_inclusive_mut(|byte| *byte == b'\n') {
+        number += 1;
+        if let Some(end) = line.last_mut() {
+            *end = 0;
+        }
+        // No NUL but the last, and no name that a shell could not use.
+        let line = kernel::c_string(line).ok_or(number)?;
+        let name = name_of(line);
+        let good = match name {
+            [] => line.is_empty(),
+            [b'#', ..] => continue,
+            name => name.iter().all(|byte| *byte > b' '),
+        };
+        if !good || (!name.is_empty() && variables.push(line).is_err()) {
+            return Err(number);
+        }
+    }
+    Ok(())
+}
+
+/// All of the program's variables, with a null at the end. `hostname` is the
+/// line `HOSTNAME=...`. The files are read here, before anything else is done.
+pub fn collect<'a>(
+    config: &Config<'a>,
+    hostname: &'a CStr,
+    caller: Argv<'a>,
+    report: &mut Report,
+) -> Argv<'a> {
+    let mut asked = List::new();
+    for path in config.environment_files.as_slice() {
+        let mut file = List::new();
+        let read = kernel::read_file(CURRENT, path, &mut file).and_then(|()| file.push(b'\n'));
+        report.step_on(Step::ReadVariables, path, read);
+        if let Err(number) = lines(file.leak(), &mut asked) {
+            let why = pack!("must be NAME=VALUE or NAME in line ");
+            report.complain(Packed::NONE, c"--env-file", path, why);
+            report.add_number(number);
+            report.end(FAILED);
+        }
+    }
+    let mut variables = Variables { words: List::new(), caller };
+    let set = variables
+        .set_all(FIXED)
+        .and_then(|()| variables.set(hostname))
+        .and_then(|()| variables.set_all(asked.as_slice()))
+        .and_then(|()| variables.set_all(config.environment.as_slice()))
+        .and_then(|()| variables.words.push(None));
+    report.step(Step::CollectEnvironment, set);
+    Argv::new(variables.words.leak()).unwrap_or(caller)
+}
+
+/// The value of a variable.
+pub fn value<'a>(environment: Argv<'a>, name: &[u8]) -> Option<&'a CStr> {
+    environment.words().find_map(|word| match split_at(word, b'=') {
+        Some((own, value)) if own == name => Some(value),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of(text: &[u8]) -> Result<Vec<Vec<u8>>, u32> {
+        let mut text = [text, b"\n"].concat();
+        let mut found = List::new();
+        lines(&mut text, &mut found)?;
+        Ok(found.as_slice().iter().map(|line| line.to_bytes().to_vec()).collect())
+    }
+
+    #[test]
+    fn the_lines_of_a_file() {
+        let good = b"A=1\n\n# no\n#A=2\nB=two words \nC\nD=x=y\nE=";
+        let want = ["A=1", "B=two words ", "C", "D=x=y", "E="];
+        assert_eq!(lines_of(good), Ok(want.map(|line| line.as_bytes().to_vec()).to_vec()));
+        for (text, line) in [
+            (&b"A=1\n=2"[..], 2),
+            (b"A B=1", 1),
+            (b" A=1", 1),
+            (b"A\t=1", 1),
+            (b"A=1\nB\0=2", 2),
+            (b"A=1\nB=2\0\n", 2),
+            (b"\0\0\n", 1),
+            (b"# \0", 1),
+            (b"two words", 1),
+        ] {
+            assert_eq!(lines_of(text), Err(line), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_name_wins_and_a_bare_name_is_the_callers() {
+        let caller = [Some(Word::new(c"TERM=dumb")), Some(Word::new(c"X=caller")), None];
+        let caller = Argv::new(&caller).unwrap();
+        let mut config = Config::new();
+        for asked in [c"A=1", c"A=2", c"TERM", c"MISSING", c"X", c"AB=3", c"PATH="] {
+            config.environment.push(asked).unwrap();
+        }
+        let environment = collect(&config, c"HOSTNAME=h", caller, &mut Report::new());
+        let got: Vec<_> = environment.words().collect();
+        assert_eq!(
+            got,
+            [c"PATH=", c"HOME=/root", c"TERM=dumb", c"HOSTNAME=h", c"A=2", c"X=caller", c"AB=3"]
+        );
+        assert_eq!(value(environment, b"A"), Some(c"2"));
+        assert_eq!(value(environment, b"PAT"), None);
+    }
+}

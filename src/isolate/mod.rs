@@ -1,0 +1,10 @@
+//! What separates the container from the host: a file for each concept of the
+//! kernel, with the host's half and the container's half of it side by side.
+
+pub mod cgroup;
+pub mod environment;
+pub mod link;
+pub mod mounts;
+pub mod namespaces;
+pub mod program;
+pub mod rootfs;

@@ -1,0 +1,81 @@
+//! aarch64: arguments of a system call in x0 to x5, its number in x8.
+
+use core::arch::naked_asm;
+use core::ffi::c_void;
+
+/// Makes `_start`, which calls the given function with the initial stack pointer.
+#[macro_export]
+macro_rules! entry {
+    ($start:path) => {
+        /// Where the kernel begins the process.
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn _start() -> ! {
+            core::arch::naked_asm!(
+                "mov x29, xzr", // the outermost frame
+                "mov x30, xzr",
+                "mov x0, sp",   // the first argument; sp is 16-byte aligned at execve
+                "bl {start}",
+                "brk #0",       // it does not return
+                start = sym $start,
+            )
+        }
+    };
+}
+
+/// clone(2) onto a new stack: the parent gets the child's pid or a negative
+/// errno; the child calls `entry(argument)` and never returns into the
+/// frames of its parent. Unlike x86_64, tls comes before child_tid.
+///
+/// # Safety
+/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
+/// uses while the child runs, and `argument` is what `entry` expects.
+#[unsafe(naked)]
+pub unsafe extern "C" fn clone(
+    flags: usize,
+    stack_top: *mut c_void,
+    entry: unsafe extern "C" fn(*mut c_void) -> !,
+    argument: *mut c_void,
+) -> isize {
+    naked_asm!(
+        "stp x2, x3, [x1, #-16]!", // the child finds `entry` and `argument` on its stack
+        "mov x2, xzr",             // no parent_tid
+        "mov x3, xzr",             // no tls
+        "mov x4, xzr",             // no child_tid
+        "mov x8, {clone}",
+        "svc #0",
+        "cbz x0, 2f",
+        "ret",
+        "2:",
+        "mov x29, xzr", // the child's outermost frame
+        "mov x30, xzr",
+        "ldp x1, x0, [sp], #16",
+        "blr x1",
+        "brk #0",
+        clone = const libc::SYS_clone,
+    )
+}
+
+/// Copies `length` bytes, lowest address first.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, length: usize) {
+    for at in 0..length {
+        // SAFETY: the caller's promise. Volatile, or LLVM would make this a call of memcpy.
+        unsafe { to.add(at).write_volatile(from.add(at).read_volatile()) };
+    }
+}
+
+/// Sets `length` bytes to `byte`.
+///
+/// # Safety
+/// `to` is writable for `length` bytes.
+#[inline(always)]
+pub unsafe fn fill(to: *mut u8, byte: u8, length: usize) {
+    for at in 0..length {
+        // SAFETY: the caller's promise. Volatile, or LLVM would make this a call of memset.
+        unsafe { to.add(at).write_volatile(byte) };
+    }
+}

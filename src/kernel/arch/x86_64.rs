@@ -1,0 +1,87 @@
+//! x86_64: arguments of a system call in rdi rsi rdx r10 r8 r9, its number in
+//! rax; `syscall` overwrites rcx and r11.
+
+use core::arch::{asm, naked_asm};
+use core::ffi::c_void;
+
+/// Makes `_start`, which calls the given function with the initial stack pointer.
+#[macro_export]
+macro_rules! entry {
+    ($start:path) => {
+        /// Where the kernel begins the process.
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn _start() -> ! {
+            core::arch::naked_asm!(
+                "xor ebp, ebp",  // the outermost frame
+                "mov rdi, rsp",  // the first argument
+                "and rsp, -16",  // as the C calling convention wants it before a call
+                "call {start}",
+                "ud2",           // it does not return
+                start = sym $start,
+            )
+        }
+    };
+}
+
+/// clone(2) onto a new stack: the parent gets the child's pid or a negative
+/// errno; the child calls `entry(argument)` and never returns into the
+/// frames of its parent.
+///
+/// # Safety
+/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
+/// uses while the child runs, and `argument` is what `entry` expects.
+#[unsafe(naked)]
+pub unsafe extern "C" fn clone(
+    flags: usize,
+    stack_top: *mut c_void,
+    entry: unsafe extern "C" fn(*mut c_void) -> !,
+    argument: *mut c_void,
+) -> isize {
+    naked_asm!(
+        "sub rsi, 16",
+        "mov [rsi], rdx",     // the child finds `entry` on its stack,
+        "mov [rsi + 8], rcx", // and `argument` above it
+        "xor edx, edx",       // no parent_tid
+        "xor r10d, r10d",     // no child_tid
+        "xor r8d, r8d",       // no tls
+        "mov eax, {clone}",
+        "syscall",
+        "test rax, rax",
+        "jz 2f",
+        "ret",
+        "2:",
+        "xor ebp, ebp", // the child's outermost frame
+        "pop rax",
+        "pop rdi", // rsp is stack_top again: aligned for the call
+        "call rax",
+        "ud2",
+        clone = const libc::SYS_clone,
+    )
+}
+
+/// Copies `length` bytes, lowest address first.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, length: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear by the calling convention.
+    unsafe {
+        asm!("rep movsb", inout("rdi") to => _, inout("rsi") from => _, inout("rcx") length => _,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Sets `length` bytes to `byte`.
+///
+/// # Safety
+/// `to` is writable for `length` bytes.
+#[inline(always)]
+pub unsafe fn fill(to: *mut u8, byte: u8, length: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear by the calling convention.
+    unsafe {
+        asm!("rep stosb", inout("rdi") to => _, in("al") byte, inout("rcx") length => _,
+             options(nostack, preserves_flags));
+    }
+}

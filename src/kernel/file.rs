@@ -1,0 +1,184 @@
+//! Files, directories and descriptors.
+
+use core::ffi::{CStr, c_int};
+use core::mem::MaybeUninit;
+
+use syscalls::Sysno;
+
+use super::{Errno, List, Result, call, perform};
+
+/// An open descriptor. thimble opens every one with O_CLOEXEC, closes by hand
+/// those whose being open means something to somebody, and leaves the rest to
+/// the end of a process that is soon to come: the container side closes all
+/// before there is a program.
+#[derive(Clone, Copy, Debug)]
+pub struct Fd(c_int);
+
+/// A process's current directory, as the `*at` calls name it.
+pub const CURRENT: Fd = Fd(libc::AT_FDCWD);
+
+/// The caller's standard output.
+pub const STDOUT: Fd = Fd(1);
+
+/// The caller's standard error.
+pub const STDERR: Fd = Fd(2);
+
+impl Fd {
+    pub(super) fn new(number: usize) -> Fd {
+        Fd(number as c_int)
+    }
+
+    /// The number of the descriptor.
+    pub fn number(&self) -> c_int {
+        self.0
+    }
+}
+
+/// close(2). Linux releases the number whatever the answer, so there is none.
+pub fn close(fd: Fd) {
+    // SAFETY: no memory is passed; callers do not use the descriptor again.
+    let _ = unsafe { perform!(Sysno::close, fd.0) };
+}
+
+/// openat(2) with O_CLOEXEC, for reading or as `flags` say.
+pub fn open_at(directory: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
+    let flags = flags | libc::O_CLOEXEC | libc::O_LARGEFILE;
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { call!(Sysno::openat, directory.0, path.as_ptr(), flags, 0) }.map(Fd::new)
+}
+
+/// open(2) with O_CLOEXEC, for reading or as `flags` say.
+pub fn open(path: &CStr, flags: c_int) -> Result<Fd> {
+    open_at(CURRENT, path, flags)
+}
+
+/// read(2): the part of `buffer` that was filled; empty at the end of the file.
+pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
+    // SAFETY: the buffer is writable for its length.
+    let length = unsafe { call!(Sysno::read, fd.0, buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(buffer.get(..length).unwrap_or(&[]))
+}
+
+/// write(2) of all bytes, in as many calls as it takes.
+pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<()> {
+    while !bytes.is_empty() {
+        // SAFETY: the bytes are readable for their length.
+        match unsafe { call!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) } {
+            Ok(length) => bytes = bytes.get(length..).unwrap_or(&[]),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// Opens a file that exists, writes `text` to it by one write(2), and closes
+/// it: the way in which the kernel takes a value in proc, sysfs and cgroups.
+pub fn write_file(directory: Fd, path: &CStr, text: &[u8]) -> Result<()> {
+    let file = open_at(directory, path, libc::O_WRONLY)?;
+    // SAFETY: the text is readable for its length.
+    let written = unsafe { call!(Sysno::write, file.0, text.as_ptr(), text.len()) };
+    close(file);
+    if written? == text.len() { Ok(()) } else { Err(Errno::EIO) }
+}
+
+/// mkdir(2), mode 0755 less the umask.
+#[inline(never)]
+pub fn make_directory(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::mkdirat, CURRENT.0, path.as_ptr(), 0o755) }
+}
+
+/// unlinkat(2) of an empty directory.
+pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }
+}
+
+/// Which file it is: the file system's number and the inode's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// `st_dev`
+    pub device: u64,
+    /// `st_ino`
+    pub inode: u64,
+}
+
+/// fstat(2), of which only the identity is kept.
+pub fn identity(fd: Fd) -> Result<Identity> {
+    let mut status = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: on success the kernel has filled the whole structure.
+    let status = unsafe {
+        call!(Sysno::fstat, fd.0, status.as_mut_ptr())?;
+        status.assume_init()
+    };
+    Ok(Identity { device: status.st_dev, inode: status.st_ino })
+}
+
+/// The type of the file system that a descriptor lies on: one of the
+/// `*_SUPER_MAGIC` of statfs(2).
+pub fn file_system(fd: Fd) -> Result<u64> {
+    let mut status = MaybeUninit::<libc::statfs>::uninit();
+    // SAFETY: on success the kernel has filled the whole structure.
+    let status = unsafe {
+        call!(Sysno::fstatfs, fd.0, status.as_mut_ptr())?;
+        status.assume_init()
+    };
+    Ok(status.f_type as u64)
+}
+
+/// Whether a path, followed to its end, names anything. Not a check of
+/// permission: for messages only.
+pub fn exists(path: &CStr) -> bool {
+    open(path, libc::O_PATH).map(close).is_ok()
+}
+
+/// chdir(2)
+pub fn change_directory(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::chdir, path.as_ptr()) }
+}
+
+/// fchdir(2)
+pub fn change_directory_to(fd: Fd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::fchdir, fd.0) }
+}
+
+/// chroot(2): makes `path` the process's root. It changes no directory: a
+/// process whose current directory lies outside can walk on from there.
+pub fn change_root(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::chroot, path.as_ptr()) }
+}
+
+/// umask(2)
+pub fn set_umask(mask: u32) {
+    // SAFETY: no memory is passed. The call always succeeds; the old mask is of no use.
+    let _ = unsafe { call!(Sysno::umask, mask) };
+}
+
+/// close_range(2): closes every descriptor from `first` to `last`. ENOSYS
+/// before Linux 5.9.
+pub fn close_range(first: c_int, last: c_int) -> Result<()> {
+    // SAFETY: no memory is passed; callers own what they close.
+    unsafe { perform!(Sysno::close_range, first, last, 0) }
+}
+
+/// Adds the bytes of a whole file to a list. EFBIG for more than 16 MiB.
+pub fn read_file(directory: Fd, path: &CStr, list: &mut List<u8>) -> Result<()> {
+    const LARGEST: usize = 16 << 20;
+    let file = open_at(directory, path, libc::O_RDONLY)?;
+    let mut buffer = [0; 4096];
+    loop {
+        let bytes = read(file, &mut buffer)?;
+        if bytes.is_empty() {
+            close(file);
+            return Ok(());
+        }
+        list.extend(bytes)?;
+        if list.as_slice().len() > LARGEST {
+            return Err(Errno::EFBIG);
+        }
+    }
+}

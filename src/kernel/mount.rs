@@ -1,0 +1,51 @@
+//! The mount table of the process's own mount namespace.
+
+use core::ffi::{CStr, c_char};
+use core::ptr::null;
+
+use syscalls::Sysno;
+
+use super::{Result, perform};
+
+/// mount(2) of a file system by type. `data` are its own options, `c""` for none.
+pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> {
+    // SAFETY: all four strings are NUL-terminated and only read. The source of a file system
+    // without a device is a free text; the type's name is what mountinfo then shows.
+    unsafe {
+        perform!(Sysno::mount, kind.as_ptr(), target.as_ptr(), kind.as_ptr(), flags, data.as_ptr())
+    }
+}
+
+/// mount(2) of a directory elsewhere, with all that is mounted below it.
+/// The kernel ignores MS_RDONLY and the like here: they take a second call
+/// with MS_REMOUNT.
+pub fn bind(source: &CStr, target: &CStr) -> Result<()> {
+    let none = null::<c_char>();
+    let flags = libc::MS_BIND | libc::MS_REC;
+    // SAFETY: both paths are NUL-terminated and only read; the rest may be null.
+    unsafe { perform!(Sysno::mount, source.as_ptr(), target.as_ptr(), none, flags, none) }
+}
+
+/// mount(2) that takes `/` and all below it out of every peer group: from here
+/// on no mount of this namespace reaches another one, nor the other way round.
+pub fn make_private() -> Result<()> {
+    let none = null::<c_char>();
+    let flags = libc::MS_REC | libc::MS_PRIVATE;
+    // SAFETY: the path is NUL-terminated and only read; the rest may be null.
+    unsafe { perform!(Sysno::mount, none, c"/".as_ptr(), none, flags, none) }
+}
+
+/// pivot_root(2) with "." for both: the current directory, which must be a
+/// mount, becomes the root, and the old root lies on top of it until it is
+/// unmounted (pivot_root(2), "pivot_root(".", ".")").
+pub fn pivot_root() -> Result<()> {
+    // SAFETY: both paths are NUL-terminated and only read.
+    unsafe { perform!(Sysno::pivot_root, c".".as_ptr(), c".".as_ptr()) }
+}
+
+/// umount2(2) with MNT_DETACH: the mount and all below it leave the tree at
+/// once, also while in use.
+pub fn detach(target: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::umount2, target.as_ptr(), libc::MNT_DETACH) }
+}

@@ -1,0 +1,45 @@
+//! Namespaces and what is set inside them.
+
+use core::ffi::{CStr, c_int};
+
+use syscalls::Sysno;
+
+use super::{Fd, Result, perform};
+
+/// unshare(2)
+pub fn unshare(flags: c_int) -> Result<()> {
+    // SAFETY: no memory is passed, and callers name namespaces only (no CLONE_FILES and the like).
+    unsafe { perform!(Sysno::unshare, flags) }
+}
+
+/// setns(2): enters the namespace, which must be of the kind `flag` names.
+pub fn enter_namespace(fd: Fd, flag: c_int) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::setns, fd.number(), flag) }
+}
+
+/// sethostname(2)
+pub fn set_hostname(name: &CStr) -> Result<()> {
+    // SAFETY: the name is readable for its length.
+    unsafe { perform!(Sysno::sethostname, name.as_ptr(), name.to_bytes().len()) }
+}
+
+/// The names of the machine: uname(2).
+pub struct Names(libc::utsname);
+
+impl Names {
+    /// Those of this uts namespace.
+    pub fn now() -> Result<Names> {
+        // SAFETY: all-zero bytes are a valid utsname.
+        let mut names: libc::utsname = unsafe { core::mem::zeroed() };
+        // SAFETY: the kernel fills the whole structure.
+        unsafe { perform!(Sysno::uname, &raw mut names) }?;
+        Ok(Names(names))
+    }
+
+    /// The host name.
+    pub fn host(&self) -> &CStr {
+        // SAFETY: the kernel ends each name with a NUL.
+        unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) }
+    }
+}

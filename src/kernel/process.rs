@@ -1,0 +1,217 @@
+//! Processes: their making, their ends, and their attributes.
+
+use core::ffi::{CStr, c_int, c_void};
+use core::ptr::null;
+
+use syscalls::Sysno;
+
+use super::{Argv, Errno, Result, Stack, arch, call, errno, perform};
+
+/// The number of a process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pid(c_int);
+
+impl Pid {
+    /// The number itself.
+    pub fn number(self) -> c_int {
+        self.0
+    }
+
+    /// The process of this number, which is at least 1: kill(2) takes 0 and
+    /// less for whole groups.
+    pub fn from_number(number: u64) -> Option<Pid> {
+        c_int::try_from(number).ok().filter(|number| *number > 0).map(Pid)
+    }
+}
+
+/// exit_group(2)
+pub fn exit(status: u8) -> ! {
+    loop {
+        // SAFETY: the process ends here; the loop only tells the compiler so.
+        let _ = unsafe { call!(Sysno::exit_group, status) };
+    }
+}
+
+/// What the new process is to do, as it lies on the old one's stack.
+struct Start<'a, T> {
+    entry: fn(&mut T) -> u8,
+    argument: &'a mut T,
+}
+
+unsafe extern "C" fn begin<T>(start: *mut c_void) -> ! {
+    // SAFETY: `launch` passes a pointer to its own `Start<T>`. Where memory is shared the parent
+    // sleeps in clone(2) while this runs; where it is not, this is the copy.
+    let start = unsafe { &mut *start.cast::<Start<T>>() };
+    exit((start.entry)(start.argument))
+}
+
+/// # Safety
+/// With CLONE_VM, also CLONE_VFORK: the child uses memory of this frame.
+unsafe fn launch<T>(
+    flags: c_int,
+    stack: &mut Stack,
+    argument: &mut T,
+    entry: fn(&mut T) -> u8,
+) -> Result<Pid> {
+    let mut start = Start { entry, argument };
+    let flags = (flags | libc::SIGCHLD) as u32 as usize;
+    // SAFETY: the stack is mapped, aligned, borrowed for the call, and `begin::<T>` takes a
+    // `Start<T>`, which outlives the child's use of it by the caller's promise.
+    let answer = unsafe { arch::clone(flags, stack.top(), begin::<T>, (&raw mut start).cast()) };
+    errno::number(answer as usize).map(|number| Pid(number as c_int))
+}
+
+/// clone(2) of a process with a copy of this memory, in the new namespaces
+/// that `namespaces` names. It runs `entry(argument)` on `stack` and exits
+/// with the status that this gives.
+pub fn clone_process<T>(
+    namespaces: c_int,
+    stack: &mut Stack,
+    argument: &mut T,
+    entry: fn(&mut T) -> u8,
+) -> Result<Pid> {
+    debug_assert_eq!(namespaces & libc::CLONE_VM, 0);
+    // SAFETY: without CLONE_VM the child works on its own copy of everything.
+    unsafe { launch(namespaces & !libc::CLONE_VM, stack, argument, entry) }
+}
+
+/// clone(2) with CLONE_VM and CLONE_VFORK: the child runs `entry(argument)` in
+/// this memory, on `stack`, while the caller sleeps until it has exited or
+/// executed a program. What it changes through `argument` is there afterwards.
+pub fn spawn<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> u8) -> Result<Pid> {
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK;
+    // SAFETY: CLONE_VFORK keeps this frame, and so `argument`, out of use until the child is gone
+    // from this memory.
+    unsafe { launch(flags, stack, argument, entry) }
+}
+
+/// execve(2): on success it does not return.
+pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
+    // SAFETY: the path and both vectors are NUL- and null-terminated and only read.
+    let done =
+        unsafe { perform!(Sysno::execve, path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
+    done.err().unwrap_or(Errno::EIO) // it never returns with success
+}
+
+/// How a child ended: the status of wait(2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct End(c_int);
+
+impl End {
+    /// As a shell tells it: the child's own status, or 128 and the number of
+    /// the signal that ended it.
+    pub fn status(self) -> u8 {
+        match self.0 & 0x7f {
+            0 => (self.0 >> 8) as u8,
+            signal => 128 | signal as u8,
+        }
+    }
+}
+
+/// The child that ended, if one did.
+fn wait4(pid: c_int, options: c_int) -> Result<Option<(Pid, End)>> {
+    let mut status: c_int = 0;
+    loop {
+        // SAFETY: the kernel writes one int; no usage is asked for.
+        match unsafe { call!(Sysno::wait4, pid, &raw mut status, options, null::<u8>()) } {
+            Ok(0) => return Ok(None),
+            Ok(number) => return Ok(Some((Pid(number as c_int), End(status)))),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// wait4(2) for any child, without sleeping: the one that ended, if one did.
+/// ECHILD where there are none.
+pub fn reap_any() -> Result<Option<(Pid, End)>> {
+    wait4(-1, libc::WNOHANG)
+}
+
+/// wait4(2) for one child, sleeping until it has ended.
+pub fn wait_for(child: Pid) -> Result<Option<(Pid, End)>> {
+    wait4(child.0, 0)
+}
+
+/// kill(2) of one process. ESRCH if it is gone already.
+pub fn send_signal(process: Pid, signal: c_int) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::kill, process.0, signal) }
+}
+
+/// getpid(2)
+#[inline(never)]
+pub fn own_pid() -> Pid {
+    // SAFETY: no memory is passed; the call always succeeds.
+    Pid(unsafe { call!(Sysno::getpid) }.unwrap_or(0) as c_int)
+}
+
+/// nanosleep(2), for so many milliseconds.
+pub fn sleep(milliseconds: u32) {
+    let time = libc::timespec {
+        tv_sec: i64::from(milliseconds / 1000),
+        tv_nsec: i64::from(milliseconds % 1000) * 1_000_000,
+    };
+    // SAFETY: the time is read during the call. A signal may cut the sleep short, which callers,
+    // who sleep between two looks, do not mind.
+    let _ = unsafe { call!(Sysno::nanosleep, &raw const time, null::<u8>()) };
+}
+
+/// setsid(2)
+pub fn new_session() -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { call!(Sysno::setsid) }.map(drop)
+}
+
+fn prctl(option: c_int, value: usize) -> Result<usize> {
+    // SAFETY: callers pass options that take plain numbers.
+    unsafe { call!(Sysno::prctl, option, value, 0, 0, 0) }
+}
+
+/// Lets the kernel kill this process when its parent ends (PR_SET_PDEATHSIG).
+/// A change of the process's ids clears it.
+pub fn die_with_parent() -> Result<()> {
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize).map(drop)
+}
+
+/// Closes the memory and the /proc entries of this process, and of those that
+/// share its memory, to processes of the same user (PR_SET_DUMPABLE). execve(2)
+/// takes it back.
+pub fn make_undumpable() -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, 0).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_reads_as_in_a_shell() {
+        for (raw, status) in [
+            (0x0000, 0),
+            (0x0100, 1),
+            (0xff00, 255),
+            (0x0009, 137),
+            (0x008b, 139), // with a core dump
+            (0x0040, 192),
+        ] {
+            assert_eq!(End(raw).status(), status);
+        }
+    }
+
+    #[test]
+    fn a_cloned_process_works_on_a_copy_and_a_spawned_one_does_not() {
+        let mut stack = Stack::map().unwrap();
+        let mut number = 1;
+        let entry = |number: &mut i32| {
+            *number += 1;
+            *number as u8
+        };
+        let child = clone_process(0, &mut stack, &mut number, entry).unwrap();
+        let (_, end) = wait_for(child).unwrap().unwrap();
+        assert_eq!((end.status(), number), (2, 1));
+        let child = spawn(&mut stack, &mut number, entry).unwrap();
+        let (_, end) = wait_for(child).unwrap().unwrap();
+        assert_eq!((end.status(), number), (2, 2));
+    }
+}

@@ -1,0 +1,91 @@
+//! thimble runs a program in a Linux container.
+//!
+//! # The way of the data
+//!
+//! ```text
+//! argv --cli--> Config --run--> (host side) --clone--> enter (container side) --> init, program
+//!                                    '-- waits, forwards --- undoes, last first
+//! ```
+//!
+//! Reading the command line only fills a `Config`: it opens nothing and asks
+//! the kernel nothing. Nothing changes the `Config` afterwards.
+//!
+//! # The modules, in the order of that way
+//!
+//! | module | what it is |
+//! |---|---|
+//! | `cli` | the option table, the engine that reads a command line by it, the help |
+//! | `config` | what a container is to be: plain borrowed data |
+//! | `run` | the host's side, as a list of steps |
+//! | `enter` | the container's side, as a list of steps |
+//! | `init` | pid 1: pass signals on, reap, end with the program |
+//! | `isolate` | a file for each concept of the kernel, both sides of it together |
+//! | `steps`, `report` | the words for each step, told or complained about |
+//! | `undo` | what the host side takes back at its end |
+//! | `text` | text and its rules; pure |
+//! | `kernel` | the system calls, and all that is unsafe or differs by processor |
+//!
+//! # Who may use whom
+//!
+//! `main -> cli, run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
+//! and everybody `config`. `kernel` uses nothing of ours.
+
+#![cfg_attr(not(test), no_std)]
+#![deny(unsafe_code)]
+// Nothing in the program may panic: there would be nobody to say so.
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
+
+pub mod cli;
+pub mod config;
+mod enter;
+mod init;
+mod isolate;
+#[allow(unsafe_code)]
+pub mod kernel;
+mod report;
+mod run;
+mod steps;
+mod text;
+mod undo;
+
+use cli::parser::Opt;
+use cli::{Request, help, options};
+use config::Config;
+use kernel::{Argv, STDOUT};
+use report::Report;
+use steps::Step;
+use text::{Packed, Text, pack};
+
+/// The program: reads its command line, does what it says, and gives the exit
+/// status.
+pub fn main(arguments: Argv, environment: Argv) -> u8 {
+    let mut config = Config::new();
+    match cli::read(arguments, &mut config) {
+        Ok(Request::Run) => run::run(&config, environment),
+        Ok(Request::RunHelp) => print(help::RUN, options::RUN),
+        Ok(Request::Help) => print(help::GENERAL, &[]),
+        Ok(Request::Version) => print(help::VERSION, &[]),
+        Err(usage) => {
+            let report = &mut Report::new();
+            report.complain(usage.what, usage.word, usage.value, usage.why);
+            if let Some(word) = usage.nearest {
+                report.add_hint(pack!("did you mean "));
+                report.add(word);
+            }
+            report.end(report::FAILED)
+        }
+    }
+}
+
+/// Prints a text and the lines of a table to the standard output.
+fn print(text: Packed, options: &[Opt]) -> u8 {
+    let mut page = Text::new();
+    page.push_packed(text);
+    for option in options {
+        page.push(option.0.as_bytes());
+        page.push(b"\n");
+    }
+    Report::new().step(Step::WriteOut, kernel::write_all(STDOUT, page.as_bytes()));
+    0
+}

@@ -1,0 +1,171 @@
+//! What thimble tells its caller: the steps, if `--verbose` asks for them, and
+//! why it failed.
+//!
+//! A kernel wrapper gives a bare errno. The line that made the call hands it to
+//! `Report::step` with the step's name, which serves the narration as well as
+//! the error. A step that fails is the end of its side: nothing after it is
+//! reached, what was made is taken back, and the exit status says so.
+
+use core::ffi::CStr;
+
+use crate::kernel::{self, Errno, Fd, STDERR};
+use crate::steps::Step;
+use crate::text::{self, Packed, Text, pack};
+use crate::undo::Undo;
+
+/// Exit status of any failure of thimble's own, as docker, env(1) and others have it.
+pub const FAILED: u8 = 125;
+/// Exit status where the command cannot be executed.
+pub const NOT_EXECUTABLE: u8 = 126;
+/// Exit status where the command does not exist.
+pub const NOT_FOUND: u8 = 127;
+
+/// How every line begins.
+const START: &[u8] = b"thimble: ";
+
+/// Longer subjects are cut, so that the reason behind them is seen.
+const LONGEST_SUBJECT: usize = 512;
+
+/// One side's report. In this order, so that the small fields lie at its start.
+#[repr(C)]
+pub struct Report<'a> {
+    /// Whether each step is told as it is taken.
+    pub verbose: bool,
+    /// The container side's line to the host side, which tells its failure.
+    pub link: Option<Fd>,
+    /// What the host side has to take back.
+    pub undo: Undo<'a>,
+    /// The failure, while it is put together.
+    lines: Text,
+}
+
+impl<'a> Report<'a> {
+    /// A report with nothing to tell and nothing to take back.
+    pub const fn new() -> Report<'a> {
+        Report { verbose: false, link: None, undo: Undo::new(), lines: Text::new() }
+    }
+
+    /// Takes the result of a step: tells it if it went well, ends if it did not.
+    pub fn step<T>(&mut self, step: Step, result: kernel::Result<T>) -> T {
+        self.take(step, None, result)
+    }
+
+    /// The same for a step that has a subject.
+    pub fn step_on<T>(&mut self, step: Step, subject: &CStr, result: kernel::Result<T>) -> T {
+        self.take(step, Some(subject), result)
+    }
+
+    fn take<T>(&mut self, step: Step, subject: Option<&CStr>, result: kernel::Result<T>) -> T {
+        match result {
+            Ok(value) => {
+                self.tell(step, subject);
+                value
+            }
+            Err(errno) => self.fail(step, subject, errno),
+        }
+    }
+
+    /// Tells a step, if asked to: `thimble: STEP SUBJECT`.
+    pub fn tell(&self, step: Step, subject: Option<&CStr>) {
+        if self.verbose {
+            let mut line = Text::new();
+            push_step(&mut line, step, subject);
+            say(&mut line);
+        }
+    }
+
+    /// Tells a number, if asked to: `thimble: WHAT: NUMBER`.
+    pub fn tell_number(&self, what: Packed, number: u64) {
+        if self.verbose {
+            let mut line = Text::new();
+            line.push_packed(what);
+            line.push_number(number);
+            say(&mut line);
+        }
+    }
+
+    /// Ends with a failed system call: `thimble: STEP SUBJECT: ENAME: text`,
+    /// and a hint where the cause is known.
+    #[cold]
+    #[inline(never)]
+    fn fail(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
+        self.explain(step, subject, errno);
+        self.end(FAILED)
+    }
+
+    /// Writes down a failed system call.
+    pub fn explain(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) {
+        push_step(&mut self.lines, step, subject);
+        self.lines.push(b": ");
+        text::push_error(errno.number(), &mut self.lines);
+        if let Some(hint) = step.hint(errno) {
+            self.add_hint(hint);
+        }
+    }
+
+    /// Writes down `thimble: WHAT WORD WORD: WHY`, without what is empty.
+    pub fn complain(&mut self, what: Packed, word: &CStr, value: &CStr, why: Packed) {
+        self.lines.push(START);
+        self.lines.push_packed(what);
+        self.lines.push_escaped(word.to_bytes());
+        push_subject(&mut self.lines, value);
+        if !why.is_empty() {
+            self.lines.push(b": ");
+            self.lines.push_packed(why);
+        }
+    }
+
+    /// Ends the line with a number.
+    pub fn add_number(&mut self, number: u32) {
+        self.lines.push_number(u64::from(number));
+    }
+
+    /// Begins a line of advice.
+    pub fn add_hint(&mut self, says: Packed) {
+        self.lines.push_packed(pack!("\nthimble: hint: "));
+        self.lines.push_packed(says);
+    }
+
+    /// Ends the line with a word.
+    pub fn add(&mut self, word: &[u8]) {
+        self.lines.push(word);
+    }
+
+    /// Ends this side: tells the failure that was written down, if there is one,
+    /// takes back what is to be taken back, and exits.
+    pub fn end(&mut self, status: u8) -> ! {
+        let told = self.undo.end_child();
+        if !told && !self.lines.as_bytes().is_empty() {
+            self.lines.push(b"\n");
+            // Nobody is left to tell if the other side, or the standard error, is gone.
+            let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
+        }
+        self.undo.run();
+        kernel::exit(status)
+    }
+}
+
+/// Adds `thimble: STEP SUBJECT`.
+fn push_step(lines: &mut Text, step: Step, subject: Option<&CStr>) {
+    lines.push(START);
+    step.push_to(lines);
+    if let Some(subject) = subject {
+        push_subject(lines, subject);
+    }
+}
+
+fn push_subject(lines: &mut Text, subject: &CStr) {
+    let subject = subject.to_bytes();
+    if !subject.is_empty() {
+        lines.push(b" ");
+        lines.push_escaped(subject.get(..LONGEST_SUBJECT).unwrap_or(subject));
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn say(line: &mut Text) {
+    line.push(b"\n");
+    // Likewise.
+    let _ = kernel::write_all(STDERR, line.as_bytes());
+}

@@ -1,0 +1,136 @@
+//! Every step that can fail, in the words that `--verbose` and an error use for
+//! it, and what to do about the failures whose cause is known.
+
+use crate::kernel::Errno;
+use crate::text::{Key, Packed, Text, pack};
+
+macro_rules! steps {
+    ($($name:ident = $text:literal,)*) => {
+        /// A step of thimble's.
+        #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+        #[repr(u8)]
+        pub enum Step {
+            $(#[doc = $text] $name,)*
+        }
+
+        /// The words for each, in the same order, up to a NUL.
+        const TEXTS: Packed = pack!(concat!($($text, "\0"),*));
+    };
+}
+
+// In the order of a run, as far as there is one.
+steps! {
+    WriteOut = "write to standard output",
+    ReadVariables = "read variables from",
+    CollectEnvironment = "collect the environment",
+    OpenRoot = "open the root file system",
+    EnterNetwork = "enter the network namespace",
+    BlockSignals = "block the signals",
+    ResetChild = "reset SIGCHLD",
+    MakeCgroup = "make the cgroup",
+    OpenCgroup = "open the cgroup",
+    WriteCgroup = "write the cgroup's",
+    MakeLink = "make a socket pair",
+    MapStack = "map a stack",
+    Clone = "clone",
+    Release = "release the container",
+    SetDeathSignal = "set the death signal",
+    WaitForRelease = "wait for release",
+    SetHostname = "set the host name",
+    NewSession = "begin a session",
+    UnshareCgroup = "unshare the cgroup namespace",
+    MakePrivate = "make all mounts private",
+    BindRoot = "bind the root file system",
+    MountProc = "mount proc on",
+    PivotRoot = "pivot_root",
+    DetachHost = "unmount the host's root",
+    Chroot = "chroot",
+    Chdir = "chdir",
+    LoopbackUp = "set the interface lo up",
+    CloseDescriptors = "close the other descriptors",
+    Undumpable = "become undumpable",
+    Workdir = "change to the working directory",
+    ResetSignals = "reset the signals",
+    Execute = "execute",
+    WaitForSignal = "wait for a signal",
+    Wait = "wait",
+}
+
+/// What to do, by step and errno. The tests provoke each.
+const HINTS: &[(Step, Errno, Packed)] = &[
+    (
+        Step::OpenRoot,
+        Errno::ENOENT,
+        pack!("ROOTFS is the directory that holds the container's files"),
+    ),
+    (
+        Step::OpenRoot,
+        Errno::ENOTDIR,
+        pack!("ROOTFS is a directory: unpack an image or archive into one"),
+    ),
+    (
+        Step::MakeCgroup,
+        Errno::ENOENT,
+        pack!("it is made in a cgroup v1 hierarchy, below --cgroup-parent"),
+    ),
+    (
+        Step::MakeCgroup,
+        Errno::EROFS,
+        pack!("the cgroups are mounted read-only here, as inside other containers"),
+    ),
+    (
+        Step::MakeCgroup,
+        Errno::EEXIST,
+        pack!("a container of this name is running, or left its cgroup behind"),
+    ),
+    (Step::Clone, Errno::EPERM, pack!("new namespaces need root (CAP_SYS_ADMIN)")),
+    (
+        Step::Clone,
+        Errno::EINVAL,
+        pack!("this kernel lacks a namespace: see --network, --ipc, --uts, --pid host"),
+    ),
+    (
+        Step::UnshareCgroup,
+        Errno::EINVAL,
+        pack!(
+            "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host"
+        ),
+    ),
+    (
+        Step::MountProc,
+        Errno::ENOENT,
+        pack!("ROOTFS needs an empty directory 'proc' to mount it on"),
+    ),
+    (Step::MountProc, Errno::ENOTDIR, pack!("'proc' in ROOTFS must be a directory, and no link")),
+    (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
+];
+
+impl Step {
+    /// Adds the words for it to a text.
+    pub fn push_to(self, text: &mut Text) {
+        text.push_part(TEXTS, Key::Place(self as u8));
+    }
+
+    /// What to do if it failed with this errno.
+    pub fn hint(self, errno: Errno) -> Option<Packed> {
+        HINTS.iter().find(|(step, cause, _)| *step == self && *cause == errno).map(|row| row.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_its_own_words() {
+        for (step, words) in [
+            (Step::WriteOut, "write to standard output"),
+            (Step::MountProc, "mount proc on"),
+            (Step::Wait, "wait"),
+        ] {
+            let mut text = Text::new();
+            step.push_to(&mut text);
+            assert_eq!(text.as_bytes(), words.as_bytes());
+        }
+    }
+}

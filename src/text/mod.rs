@@ -1,0 +1,78 @@
+//! Text and its rules: buffers, numbers, names, the kernel's error names.
+//! Pure: nothing here asks the system anything.
+
+mod buffer;
+mod errors;
+mod numbers;
+mod packed;
+mod rules;
+mod similar;
+
+pub use buffer::Text;
+pub use errors::push_error;
+pub use numbers::parse_whole;
+pub(crate) use packed::pack;
+pub use packed::{Key, Packed, pack_bytes, packed_length};
+pub use rules::{check_cgroup_file, check_cgroup_parent, check_hostname, check_name};
+pub use similar::nearest;
+
+use core::ffi::CStr;
+
+use crate::kernel::tail;
+
+/// The parts of a text between bytes of one kind, as the standard library's
+/// `split` gives them; one function for all of them instead of one for each.
+pub struct Parts<'a> {
+    rest: Option<&'a [u8]>,
+    between: u8,
+}
+
+impl<'a> Parts<'a> {
+    /// The parts of `text` between the bytes `between`.
+    pub fn of(text: &'a [u8], between: u8) -> Parts<'a> {
+        Parts { rest: Some(text), between }
+    }
+}
+
+impl<'a> Iterator for Parts<'a> {
+    type Item = &'a [u8];
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let rest = self.rest?;
+        match rest.iter().position(|byte| *byte == self.between) {
+            Some(at) => {
+                self.rest = rest.get(at + 1..);
+                rest.get(..at)
+            }
+            None => self.rest.take(),
+        }
+    }
+}
+
+/// Splits a string at the first such byte: what is before, and what is behind.
+pub fn split_at(text: &CStr, byte: u8) -> Option<(&[u8], &CStr)> {
+    let before = Parts::of(text.to_bytes(), byte).next()?;
+    (before.len() < text.to_bytes().len()).then(|| (before, tail(text, before.len() + 1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        for text in ["", ":", "a", "a:", ":a", "a::b", "a:bc:d"] {
+            let want: Vec<_> = text.split(':').map(str::as_bytes).collect();
+            assert_eq!(Parts::of(text.as_bytes(), b':').collect::<Vec<_>>(), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_split_keeps_the_rest_whole() {
+        assert_eq!(split_at(c"a=b=c", b'='), Some((&b"a"[..], c"b=c")));
+        assert_eq!(split_at(c"=", b'='), Some((&b""[..], c"")));
+        assert_eq!(split_at(c"abc", b'='), None);
+        assert_eq!(split_at(c"", b'='), None);
+    }
+}

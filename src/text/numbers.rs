@@ -1,0 +1,76 @@
+//! Numbers, strictly: decimal digits and nothing else.
+
+use super::Text;
+
+/// A whole number without sign, spaces or leading `+`; `None` for anything
+/// else, and for what 64 bits do not hold.
+pub fn parse_whole(text: &[u8]) -> Option<u64> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut value: u64 = 0;
+    for byte in text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    Some(value)
+}
+
+impl Text {
+    /// The decimal digits of a number.
+    pub fn number(value: u64) -> Text {
+        let mut text = Text::new();
+        text.push_number(value);
+        text
+    }
+
+    /// Adds the decimal digits of a number.
+    pub fn push_number(&mut self, value: u64) {
+        if value > 9 {
+            self.push_number(value / 10);
+        }
+        self.push(&[b'0' + (value % 10) as u8]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn whole_numbers() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None), // one more than u64 holds
+            ("99999999999999999999999", None),
+            ("", None),
+            ("-1", None),
+            ("+1", None),
+            (" 1", None),
+            ("1 ", None),
+            ("0x10", None),
+            ("1e3", None),
+            ("5\n", None),
+            ("/", None), // the byte below '0'
+            (":", None), // the byte above '9'
+        ] {
+            assert_eq!(parse_whole(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn digits_are_what_the_standard_library_writes(value: u64) {
+            let text = Text::number(value);
+            let theirs = value.to_string();
+            prop_assert_eq!(text.as_bytes(), theirs.as_bytes());
+            prop_assert_eq!(parse_whole(text.as_bytes()), Some(value));
+        }
+    }
+}

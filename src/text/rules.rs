@@ -1,0 +1,134 @@
+//! What a name may look like. Each check gives `None` or what is wanted instead.
+
+use core::ffi::CStr;
+
+use super::{Packed, Parts, pack, split_at};
+
+fn plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+}
+
+/// A container's name, as docker and podman take it: it becomes the name of a
+/// directory, so nothing that means more than itself there.
+pub fn check_name(name: &CStr) -> Option<Packed> {
+    let name = name.to_bytes();
+    let good = name.len() <= 64
+        && name.first().is_some_and(u8::is_ascii_alphanumeric)
+        && name.iter().copied().all(plain);
+    (!good).then_some(pack!(
+        "must be 1 to 64 letters, digits, '_', '.', '-', and begin with a letter or digit"
+    ))
+}
+
+/// A host name: the kernel holds 64 bytes (`__NEW_UTS_LEN`, sethostname(2)).
+pub fn check_hostname(name: &CStr) -> Option<Packed> {
+    let name = name.to_bytes();
+    if name.len() > 64 {
+        return Some(pack!("is longer than the 64 bytes that the kernel holds"));
+    }
+    let good = !name.is_empty() && name.iter().copied().all(plain);
+    (!good).then_some(pack!("must be letters, digits, '_', '.', '-'"))
+}
+
+/// The `FILE=VALUE` of a cgroup file: a name without any folder.
+pub fn check_cgroup_file(setting: &CStr) -> Option<Packed> {
+    let good = split_at(setting, b'=').is_some_and(|(file, _)| {
+        !file.is_empty()
+            && file.len() < 64
+            && !file.starts_with(b".")
+            && file.iter().copied().all(plain)
+    });
+    (!good).then_some(pack!("must be FILE=VALUE, and FILE the bare name of a cgroup file"))
+}
+
+/// A cgroup below the hierarchy's root: it must not lead out of it.
+pub fn check_cgroup_parent(path: &CStr) -> Option<Packed> {
+    let path = path.to_bytes();
+    let leads_out = Parts::of(path, b'/').any(|part| part == b"..");
+    (path.is_empty() || leads_out)
+        .then_some(pack!("must be a path below the cgroup hierarchy, without '..'"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::CString;
+
+    fn c(text: &str) -> CString {
+        CString::new(text).unwrap()
+    }
+
+    #[test]
+    fn names() {
+        let long = "a".repeat(65);
+        for (name, good) in [
+            ("a", true),
+            ("web-1.example_2", true),
+            ("0", true),
+            (&long[..64], true),
+            (&long, false),
+            ("", false),
+            (".", false),
+            ("..", false),
+            (".hidden", false),
+            ("-x", false),
+            ("_x", false),
+            ("a/b", false),
+            ("../x", false),
+            ("a b", false),
+            ("a\nb", false),
+            ("\u{e4}", false),
+        ] {
+            assert_eq!(check_name(&c(name)).is_none(), good, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn hostnames() {
+        let long = "h".repeat(65);
+        for (name, good) in [
+            ("my-container", true),
+            ("a.b.c", true),
+            (&long[..64], true),
+            (&long, false),
+            ("", false),
+            ("a b", false),
+            ("a\x1b[2J", false),
+        ] {
+            assert_eq!(check_hostname(&c(name)).is_none(), good, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn cgroup_files() {
+        for (setting, good) in [
+            (c"pids.max=5", true),
+            (c"cpuset.cpus=0-1", true),
+            (c"notify_on_release=", true),
+            (c"pids.max", false),
+            (c"=5", false),
+            (c"../pids.max=5", false),
+            (c"a/b=5", false),
+            (c".=5", false),
+            (c"..=5", false),
+        ] {
+            assert_eq!(check_cgroup_file(setting).is_none(), good, "{setting:?}");
+        }
+    }
+
+    #[test]
+    fn cgroup_parents() {
+        for (path, good) in [
+            ("/", true),
+            ("/a/b", true),
+            ("a", true),
+            ("a..b", true),
+            ("", false),
+            ("..", false),
+            ("/a/../b", false),
+            ("a/..", false),
+        ] {
+            assert_eq!(check_cgroup_parent(&c(path)).is_none(), good, "{path:?}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What the host side has to take back when it ends, well or not.
+
+use core::ffi::CStr;
+
+use crate::kernel::{self, Errno, Fd, List, Pid};
+use crate::text::{Parts, Text, parse_whole};
+
+/// How often and how far apart, in milliseconds, a removal is tried while the
+/// kernel still counts a process that has just ended.
+const TRIES: u32 = 500;
+const BETWEEN_TRIES: u32 = 2;
+
+/// A directory that was made in a cgroup hierarchy.
+#[derive(Clone, Copy)]
+pub struct Directory<'a> {
+    /// The directory itself.
+    pub own: Fd,
+    /// Its name in its parent.
+    pub name: &'a CStr,
+    /// The controller for whose sake it was made.
+    pub controller: &'a [u8],
+    /// The processes in it may outlive the container's first: end them.
+    pub end_all: bool,
+}
+
+/// What was made so far.
+pub struct Undo<'a> {
+    /// The container's first process, while it is not reaped. Killed, and with
+    /// it, being pid 1, all others.
+    pub child: Option<Pid>,
+    /// The line on which the child tells why it failed, if it did.
+    pub link: Option<Fd>,
+    /// The container's cgroups, which go once nobody is in them.
+    pub cgroups: List<Directory<'a>>,
+}
+
+impl Undo<'_> {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Undo { child: None, link: None, cgroups: List::new() }
+    }
+
+    /// Ends the child, if there is one. Whether it had told a failure of its
+    /// own, which is then the cause of what failed on this side, and is told.
+    pub fn end_child(&self) -> bool {
+        let Some(child) = self.child else { return false };
+        // It is a child that was not reaped, so it is there to be signalled and waited for.
+        let _ = kernel::send_signal(child, libc::SIGKILL);
+        let _ = kernel::wait_for(child);
+        self.link.is_some_and(relay)
+    }
+
+    /// Takes the rest back, the last first.
+    pub fn run(&self) {
+        for directory in self.cgroups.as_slice().iter().rev() {
+            if directory.end_all {
+                // What cannot be ended shows as a cgroup that cannot be removed.
+                let _ = end_all(directory.own);
+            }
+            remove(directory);
+        }
+    }
+}
+
+/// Tells the failure that the container's side told, if it told one. Asked when
+/// its first process is gone, so the answer is there or never comes.
+pub fn relay(link: Fd) -> bool {
+    let mut buffer = [0; Text::SIZE];
+    let lines = kernel::read(link, &mut buffer).unwrap_or(&[]);
+    // Nobody is left to tell if the standard error is gone.
+    let _ = kernel::write_all(kernel::STDERR, lines);
+    !lines.is_empty()
+}
+
+fn remove(directory: &Directory) {
+    let path = Text::of(&[b"../", directory.name.to_bytes()]);
+    let Some(path) = path.as_c_str() else { return };
+    for _ in 0..TRIES {
+        if kernel::remove_directory(directory.own, path) != Err(Errno::EBUSY) {
+            break;
+        }
+        kernel::sleep(BETWEEN_TRIES);
+    }
+}
+
+/// Ends every process of a cgroup of the pids controller. Once its limit is 0
+/// no new one can be made, so the list of those that are there only shrinks.
+fn end_all(pids: Fd) -> kernel::Result<()> {
+    kernel::write_file(pids, c"pids.max", b"0")?;
+    let mut list = List::new();
+    for _ in 0..TRIES {
+        list.clear();
+        kernel::read_file(pids, c"cgroup.procs", &mut list)?;
+        if list.as_slice().is_empty() {
+            break;
+        }
+        for line in Parts::of(list.as_slice(), b'\n') {
+            if let Some(pid) = parse_whole(line).and_then(Pid::from_number) {
+                // It may have ended since.
+                let _ = kernel::send_signal(pid, libc::SIGKILL);
+            }
+        }
+        kernel::sleep(BETWEEN_TRIES);
+    }
+    Ok(())
+}

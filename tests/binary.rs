@@ -1,0 +1,56 @@
+//! The executable itself: freestanding, static, and nothing in it that the
+//! project does not want there.
+
+mod common;
+use common::*;
+
+fn readelf(option: &str) -> String {
+    Ran::of(command("readelf", &[option, "-W"]).arg(thimble()).output().unwrap()).out
+}
+
+#[test]
+fn it_is_a_static_executable_at_a_fixed_address() {
+    let header = readelf("-h");
+    assert!(header.contains("Type:                              EXEC"), "{header}");
+    let segments = readelf("-l");
+    for unwanted in ["INTERP", "DYNAMIC", "RWE", "TLS"] {
+        assert!(!segments.contains(unwanted), "{unwanted}: {segments}");
+    }
+}
+
+#[test]
+fn nothing_of_it_can_be_written_and_the_stack_not_executed() {
+    let segments = readelf("-l");
+    let flags: Vec<_> = segments
+        .lines()
+        .filter(|line| line.trim_start().starts_with("LOAD"))
+        .map(|line| line[line.find("0x").unwrap()..].split_whitespace().skip(5).collect::<Vec<_>>())
+        .map(|fields| fields[..fields.len() - 1].join(""))
+        .collect();
+    assert_eq!(flags, ["RE"], "one segment, readable and executable: {segments}");
+    let stack = segments.lines().find(|line| line.contains("GNU_STACK")).unwrap();
+    assert!(stack.contains(" RW "), "{stack}");
+}
+
+#[test]
+fn it_has_no_undefined_symbol_and_needs_no_library() {
+    let symbols = readelf("-s");
+    let undefined: Vec<_> = symbols
+        .lines()
+        .filter(|line| line.contains(" UND ") && line.split_whitespace().count() > 7)
+        .collect();
+    assert!(undefined.is_empty(), "{undefined:?}");
+    assert!(!readelf("-d").contains("NEEDED"));
+}
+
+#[test]
+fn the_release_has_no_panic_text_and_no_path_of_the_builder() {
+    let bytes = std::fs::read(thimble()).unwrap();
+    if thimble().to_str().unwrap().contains("debug") {
+        return; // a debug build has both, for whoever debugs it
+    }
+    let has = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    for unwanted in ["panicked", ".rs", "/rustc/", "cargo", "called `Option", "overflow"] {
+        assert!(!has(unwanted), "{unwanted}");
+    }
+}

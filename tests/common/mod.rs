@@ -1,0 +1,168 @@
+//! What the tests share: the program under test, root file systems, and looks
+//! at the host before and after.
+
+#![allow(dead_code)]
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The program under test: what `make test` built, or else cargo's debug build.
+pub fn thimble() -> PathBuf {
+    match std::env::var_os("THIMBLE") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(env!("CARGO_BIN_EXE_thimble")),
+    }
+}
+
+/// An image that `tests/tools/image.sh` makes, made if it is not there.
+fn image(kind: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images").join(kind);
+    if !root.join(".complete").exists() {
+        static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _one = MAKING.lock().unwrap();
+        let made = Command::new("tests/tools/image.sh").arg(kind).arg(&root).status().unwrap();
+        assert!(made.success(), "cannot make the image {kind}");
+    }
+    root
+}
+
+/// A small root file system with busybox. Shared: not to be written to.
+pub fn busybox() -> PathBuf {
+    image("busybox")
+}
+
+/// Debian, as debootstrap makes it. Shared: not to be written to.
+pub fn debian() -> PathBuf {
+    image("debian")
+}
+
+/// A root file system of a test's own, empty but for busybox and its links.
+pub fn own_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp").arg("-a").arg(busybox().join(".")).arg(root.path()).status();
+    assert!(copied.unwrap().success());
+    root
+}
+
+/// A name that no other container of these tests has.
+pub fn unique_name() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// What a command printed, and how it ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ran {
+    pub status: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    pub fn of(output: Output) -> Ran {
+        Ran {
+            status: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// The standard output, of a command that must have gone well and quietly.
+    pub fn good(self) -> String {
+        assert_eq!((self.status, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+}
+
+/// A command with nothing on its standard input.
+pub fn command<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[S]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null());
+    command
+}
+
+/// Runs thimble with these arguments to its end.
+pub fn run<S: AsRef<OsStr>>(arguments: &[S]) -> Ran {
+    Ran::of(command(thimble(), arguments).output().unwrap())
+}
+
+/// Runs `thimble run OPTIONS BUSYBOX /bin/sh -c SCRIPT`.
+pub fn sh(options: &[&str], script: &str) -> Ran {
+    let root = busybox();
+    let mut words = vec!["run"];
+    words.extend(options);
+    words.extend([root.to_str().unwrap(), "/bin/sh", "-c", script]);
+    run(&words)
+}
+
+/// The host's mount table.
+pub fn mounts() -> String {
+    fs::read_to_string("/proc/self/mountinfo").unwrap()
+}
+
+/// The processes of the host whose command line has this text in it, other
+/// than the tests' own.
+pub fn processes_with(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let path = entry.path();
+        let Ok(words) = fs::read(path.join("cmdline")) else { continue };
+        let line = String::from_utf8_lossy(&words).replace('\0', " ");
+        if line.contains(text)
+            && entry.file_name().to_str() != Some(&std::process::id().to_string())
+        {
+            found.push(format!("{} {line}", path.display()));
+        }
+    }
+    found
+}
+
+/// The directory of a hierarchy of cgroup v1, where this host has one.
+pub fn cgroup_v1(controller: &str) -> PathBuf {
+    let place = Path::new("/sys/fs/cgroup").join(controller);
+    assert!(place.join("cgroup.procs").exists(), "this host has no cgroup v1 {controller}");
+    place
+}
+
+/// The cgroups of the host whose name has this text in it.
+pub fn cgroups_with(text: &str) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    let mut places = vec![PathBuf::from("/sys/fs/cgroup")];
+    while let Some(place) = places.pop() {
+        for entry in fs::read_dir(&place).into_iter().flatten().flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if entry.file_name().to_string_lossy().contains(text) {
+                    found.insert(entry.path());
+                }
+                places.push(entry.path());
+            }
+        }
+    }
+    found
+}
+
+/// The entries below a directory, with what tells whether they changed.
+pub fn listing(root: &Path) -> String {
+    let listed = command("find", &[root.as_os_str()])
+        .args(["-printf", "%P %y %m %u %g %s %l\n"])
+        .output()
+        .unwrap();
+    let mut lines: Vec<_> =
+        String::from_utf8_lossy(&listed.stdout).lines().map(String::from).collect();
+    lines.sort();
+    lines.join("\n")
+}
+
+/// Waits until something holds, ten seconds at most.
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(10), "not within ten seconds: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

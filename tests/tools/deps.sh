@@ -1,0 +1,32 @@
+#!/bin/sh
+# Installs what the tests need and is missing: deps.sh MUSL-TARGET.
+# On Debian and as root it does so by itself; elsewhere it says what is missing.
+set -eu
+musl=$1
+missing=
+# command=package
+for need in cc=gcc strace=strace debootstrap=debootstrap hyperfine=hyperfine \
+    unshare=util-linux setpriv=util-linux readelf=binutils dpkg-deb=dpkg; do
+    command -v "${need%%=*}" >/dev/null || missing="$missing ${need#*=}"
+done
+if [ -n "$missing" ]; then
+    if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -qq --no-install-recommends $missing >/dev/null 2>&1 || {
+            apt-get update -qq
+            apt-get install -y -qq --no-install-recommends $missing >/dev/null
+        }
+    else
+        echo "deps.sh: missing:$missing (on Debian: apt-get install$missing)" >&2
+        exit 1
+    fi
+fi
+command -v cargo >/dev/null || {
+    echo "deps.sh: missing: cargo and rustc (see rustup)" >&2
+    exit 1
+}
+for component in fmt=rustfmt clippy=clippy; do
+    cargo "${component%=*}" --version >/dev/null 2>&1 ||
+        rustup component add "${component#*=}" >/dev/null 2>&1 || true
+done
+tests/tools/target.sh "$musl" >/dev/null

@@ -1,0 +1,73 @@
+#!/bin/sh
+# Makes a root file system for trying and testing: image.sh busybox|debian DIR
+# What is there already is left alone. Nothing of the system is changed: a
+# package that is needed is downloaded and unpacked, not installed.
+set -eu
+kind=$1 root=$2
+[ -e "$root/.complete" ] && exit 0
+rm -rf "$root.new" "$root"
+mkdir -p "$root.new"
+say() { echo "image.sh: $*" >&2; }
+
+# A busybox without shared libraries: the system's own, or Debian's package.
+find_busybox() {
+    own=$(command -v busybox || true)
+    if [ -n "$own" ] && ! ldd "$own" >/dev/null 2>&1; then
+        echo "$own"
+        return
+    fi
+    if ! command -v apt-get >/dev/null; then
+        say "needs a static busybox in PATH (here is no apt-get to fetch one with)"
+        exit 1
+    fi
+    place=$(mktemp -d)
+    chmod 755 "$place"
+    (cd "$place" && apt-get download -qq busybox-static >&2) || (
+        apt-get update -qq >&2 && cd "$place" && apt-get download -qq busybox-static >&2
+    ) || {
+        say "cannot download Debian's package busybox-static"
+        exit 1
+    }
+    dpkg-deb -x "$place"/*.deb "$place/unpacked"
+    find "$place/unpacked" -name busybox -type f | head -n 1
+}
+
+case $kind in
+busybox)
+    mkdir -p "$root.new/bin" "$root.new/dev" "$root.new/etc" "$root.new/proc" \
+        "$root.new/root" "$root.new/sys" "$root.new/tmp"
+    chmod 1777 "$root.new/tmp"
+    # A shell wants these for a job in the background. Only root can make them.
+    if [ "$(id -u)" = 0 ]; then
+        for node in null:3 zero:5 random:8 urandom:9; do
+            mknod -m 666 "$root.new/dev/${node%:*}" c 1 "${node#*:}"
+        done
+    fi
+    cp "$(find_busybox)" "$root.new/bin/busybox"
+    for applet in $("$root.new/bin/busybox" --list); do
+        [ "$applet" = busybox ] || ln -s busybox "$root.new/bin/$applet"
+    done
+    echo 'root:x:0:0:root:/root:/bin/sh' >"$root.new/etc/passwd"
+    echo 'root:x:0:' >"$root.new/etc/group"
+    ;;
+debian)
+    command -v debootstrap >/dev/null || {
+        say "needs debootstrap (apt-get install debootstrap)"
+        exit 1
+    }
+    # The mirror and the release are those of this system.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    debootstrap --variant=minbase "$release" "$root.new" "$mirror" >"$root.log" 2>&1 || {
+        tail -n 20 "$root.log" >&2
+        say "debootstrap failed"
+        exit 1
+    }
+    ;;
+*)
+    say "unknown image $kind"
+    exit 1
+    ;;
+esac
+touch "$root.new/.complete"
+mv "$root.new" "$root"

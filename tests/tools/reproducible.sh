@@ -1,0 +1,15 @@
+#!/bin/sh
+# Builds the committed sources twice, in two places, and compares: reproducible.sh TARGET
+set -eu
+target=$1
+place=$(mktemp -d)
+trap 'rm -rf "$place"' EXIT
+for copy in one a-second-place; do
+    mkdir -p "$place/$copy"
+    git ls-files -z | xargs -0 cp --parents -t "$place/$copy"
+    (cd "$place/$copy" && cargo build --release --locked -q --target "$target")
+done
+first=$place/one/target/$target/release/thimble
+cmp "$first" "$place/a-second-place/target/$target/release/thimble"
+cmp "$first" target/thimble
+echo "reproducible: $(sha256sum <"$first" | cut -c1-16), three builds alike"
