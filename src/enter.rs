@@ -1,13 +1,30 @@
 //! The container's side, from its first instruction in the new namespaces to
 //! the program's. The order is the point: each line says why it stands there.
 
+use core::ffi::CStr;
+
+use crate::config::Config;
 use crate::init;
-use crate::isolate::{link, mounts, namespaces, program, rootfs};
-use crate::kernel;
+use crate::isolate::link::{self, Link};
+use crate::isolate::{mounts, namespaces, program, rootfs};
+use crate::kernel::{self, Argv, Identity};
 use crate::report::Report;
-use crate::run::Container;
 use crate::steps::Step;
 use crate::text::pack;
+
+/// What the container's side is given: its own copy of all this.
+pub struct Container<'a> {
+    /// What was asked for.
+    pub config: &'a Config<'a>,
+    /// The program's environment.
+    pub environment: Argv<'a>,
+    /// The host name inside.
+    pub hostname: &'a CStr,
+    /// Which directory ROOTFS was when the host side looked.
+    pub root: Identity,
+    /// The line between the two sides.
+    pub link: Link,
+}
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1
 /// beside it. Gives pid 1's exit status, which is the program's.

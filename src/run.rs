@@ -4,29 +4,15 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
-use crate::enter::enter;
+use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
 use crate::isolate::{cgroup, environment, namespaces, rootfs};
-use crate::kernel::{self, Argv, Identity, Stack};
+use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Text, pack};
 use crate::undo;
-
-/// What the container's side is given: its own copy of all this.
-pub struct Container<'a> {
-    /// What was asked for.
-    pub config: &'a Config<'a>,
-    /// The program's environment.
-    pub environment: Argv<'a>,
-    /// The host name inside.
-    pub hostname: &'a CStr,
-    /// Which directory ROOTFS was when the host side looked.
-    pub root: Identity,
-    /// The line between the two sides.
-    pub link: Link,
-}
 
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, caller: Argv) -> u8 {

@@ -158,6 +158,24 @@ mod tests {
     }
 
     #[test]
+    fn below_a_stack_there_is_a_guard() {
+        let mut stack = Stack::map().unwrap();
+        let below = stack.top().wrapping_byte_sub(Stack::SIZE + 1).cast::<u8>() as usize;
+        for (address, status) in [(below, 128 + libc::SIGSEGV as u8), (below + 1, 0)] {
+            let touch = |address: &mut usize| {
+                // SAFETY: a process of its own, which may well die of it.
+                unsafe { (*address as *mut u8).write_volatile(1) };
+                0
+            };
+            let mut other = Stack::map().unwrap();
+            let child =
+                super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
+            let (_, end) = super::super::wait_for(child).unwrap().unwrap();
+            assert_eq!(end.status(), status);
+        }
+    }
+
+    #[test]
     fn a_stack_is_writable_to_its_last_byte() {
         let mut stack = Stack::map().unwrap();
         let bottom = stack.top().wrapping_byte_sub(Stack::SIZE).cast::<u8>();
