@@ -14,7 +14,7 @@ TARGET ?= $(shell tests/tools/target.sh $(MUSL))
 OUT := target/$(TARGET)/release/thimble
 
 # At most so many bytes, on x86_64.
-BUDGET := 20480
+BUDGET := 30720
 
 BUSYBOX := target/images/busybox
 DEBIAN := target/images/debian

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{mounts, namespaces, program, rootfs};
+use crate::isolate::{devices, mounts, namespaces, program, rootfs};
 use crate::kernel::{self, Argv, Identity};
 use crate::report::Report;
 use crate::steps::Step;
@@ -43,8 +43,11 @@ pub fn enter(container: &mut Container) -> u8 {
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
-    rootfs::bind(config, container.root, report);
-    mounts::proc(report); // while the host's is there: a user namespace asks for that
+    let root = rootfs::bind(config, container.root, report);
+    kernel::set_umask(0);
+    // While the host's proc and sysfs are there: a user namespace asks for that.
+    mounts::kernel_files(config, root, report);
+    devices::dev(config, root, report);
     rootfs::enter(config, report);
     namespaces::set_up_network(config, report);
 

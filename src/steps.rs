@@ -41,7 +41,17 @@ steps! {
     UnshareCgroup = "unshare the cgroup namespace",
     MakePrivate = "make all mounts private",
     BindRoot = "bind the root file system",
+    RestrictRoot = "add nodev and nosuid to",
     MountProc = "mount proc on",
+    MountSys = "mount sysfs on",
+    MakeMask = "make a file to mask others with",
+    Mask = "mask",
+    Protect = "make read-only",
+    MountDev = "mount a tmpfs on",
+    MakeDevice = "make the device",
+    MakeLinkIn = "make the link",
+    MountInDev = "mount in /dev",
+    Return = "change to a directory of the root",
     PivotRoot = "pivot_root",
     DetachHost = "unmount the host's root",
     Chroot = "chroot",
@@ -55,6 +65,9 @@ steps! {
     WaitForSignal = "wait for a signal",
     Wait = "wait",
 }
+
+const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
+const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
 
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
@@ -96,12 +109,13 @@ const HINTS: &[(Step, Errno, Packed)] = &[
             "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host"
         ),
     ),
-    (
-        Step::MountProc,
-        Errno::ENOENT,
-        pack!("ROOTFS needs an empty directory 'proc' to mount it on"),
-    ),
-    (Step::MountProc, Errno::ENOTDIR, pack!("'proc' in ROOTFS must be a directory, and no link")),
+    (Step::MountProc, Errno::ENOENT, NO_DIRECTORY),
+    (Step::MountSys, Errno::ENOENT, NO_DIRECTORY),
+    (Step::MountDev, Errno::ENOENT, NO_DIRECTORY),
+    (Step::MountProc, Errno::ENOTDIR, A_LINK),
+    (Step::MountSys, Errno::ENOTDIR, A_LINK),
+    (Step::MountDev, Errno::ENOTDIR, A_LINK),
+    (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
 ];
 

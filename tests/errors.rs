@@ -42,26 +42,38 @@ fn a_root_that_is_no_directory() {
 }
 
 #[test]
-fn a_root_without_a_proc_directory() {
-    let (root, name) = (own_root(), unique_name());
-    fs::remove_dir(root.path().join("proc")).unwrap();
-    let before = listing(root.path());
-    let lines = "thimble: mount proc on /proc: ENOENT: No such file or directory\n\
-        thimble: hint: ROOTFS needs an empty directory 'proc' to mount it on\n";
-    fails(&name, limited(&name, root.path(), &["true"]), 125, lines);
-    assert_eq!(listing(root.path()), before);
+fn a_root_without_a_directory_for_proc_sys_or_dev() {
+    for (missing, step) in
+        [("dev", "mount a tmpfs on"), ("sys", "mount sysfs on"), ("proc", "mount proc on")]
+    {
+        let (root, name) = (own_root(), unique_name());
+        fs::remove_dir_all(root.path().join(missing)).unwrap();
+        let before = listing(root.path());
+        let lines = format!(
+            "thimble: {step} /{missing}: ENOENT: No such file or directory\n\
+             thimble: hint: ROOTFS needs an empty directory of that name to mount it on\n"
+        );
+        fails(&name, limited(&name, root.path(), &["true"]), 125, &lines);
+        assert_eq!(listing(root.path()), before);
+    }
 }
 
 #[test]
-fn a_proc_that_is_a_link_is_not_followed() {
-    let (root, name) = (own_root(), unique_name());
-    fs::remove_dir(root.path().join("proc")).unwrap();
-    for target in ["/etc", "etc", "/nowhere", "../../etc"] {
-        std::os::unix::fs::symlink(target, root.path().join("proc")).unwrap();
-        let lines = "thimble: mount proc on /proc: ENOTDIR: Not a directory\n\
-            thimble: hint: 'proc' in ROOTFS must be a directory, and no link\n";
-        fails(&name, limited(&name, root.path(), &["true"]), 125, lines);
-        fs::remove_file(root.path().join("proc")).unwrap();
+fn a_proc_sys_or_dev_that_is_a_link_is_not_followed() {
+    for (place, step) in
+        [("dev", "mount a tmpfs on"), ("sys", "mount sysfs on"), ("proc", "mount proc on")]
+    {
+        let (root, name) = (own_root(), unique_name());
+        fs::remove_dir_all(root.path().join(place)).unwrap();
+        for target in ["/etc", "etc", "/nowhere", "../../etc"] {
+            std::os::unix::fs::symlink(target, root.path().join(place)).unwrap();
+            let lines = format!(
+                "thimble: {step} /{place}: ENOTDIR: Not a directory\n\
+                 thimble: hint: in ROOTFS it must be a directory, and no link\n"
+            );
+            fails(&name, limited(&name, root.path(), &["true"]), 125, &lines);
+            fs::remove_file(root.path().join(place)).unwrap();
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod common;
 use common::*;
 
 use std::path::Path;
+use std::process::Command;
 
 fn debian_sh(script: &str) -> String {
     let root = debian();
@@ -72,7 +73,13 @@ fn the_root_has_no_way_back_with_pivot_root_and_without() {
         )
         .good();
         if !options.contains(&"--no-pivot") {
-            assert_eq!(points, "/\n/proc\n", "{options:?}: no mount of the host's");
+            // Only what thimble mounted, and no mount of the host's.
+            let own = |point: &str| {
+                ["/", "/proc", "/sys", "/dev"].contains(&point)
+                    || ["/proc/", "/sys/", "/dev/"].iter().any(|place| point.starts_with(place))
+            };
+            assert!(points.lines().all(own), "{options:?}: {points}");
+            assert_eq!(points.lines().count() > 2, !options.contains(&"--bare"));
         }
     }
 }
@@ -81,6 +88,98 @@ fn the_root_has_no_way_back_with_pivot_root_and_without() {
 fn proc_is_fresh_and_neither_set_uid_nor_devices_nor_programs_count_in_it() {
     let out = sh(&[], "grep ' /proc ' /proc/self/mountinfo").good();
     assert!(out.contains(" /proc rw,nosuid,nodev,noexec,relatime - proc proc rw"), "{out}");
+}
+
+#[test]
+fn the_mounts_of_a_default_container_are_these() {
+    let out = sh(&[], "cut -d' ' -f5- /proc/self/mountinfo").good();
+    let mut got: Vec<String> = out
+        .lines()
+        .map(|line| {
+            let (left, right) = line.split_once(" - ").unwrap();
+            let (right, _) = right.split_once(' ').unwrap();
+            format!("{} {right}", left.trim_end())
+        })
+        .collect();
+    got.sort();
+    let files = [
+        "kcore",
+        "keys",
+        "latency_stats",
+        "timer_list",
+        "timer_stats",
+        "sched_debug",
+        "interrupts",
+    ];
+    let directories = ["acpi", "asound", "scsi"];
+    let read_only = ["bus", "fs", "irq", "sys", "sysrq-trigger"];
+    let inert = "ro,nosuid,nodev,noexec,relatime";
+    let kind = Command::new("stat").args(["-f", "-c", "%T"]).arg(busybox()).output().unwrap();
+    let kind = String::from_utf8(kind.stdout).unwrap().trim().replace("ext2/ext3", "ext4");
+    let mut want = vec![
+        format!("/ rw,nosuid,nodev,relatime {kind}"),
+        "/proc rw,nosuid,nodev,noexec,relatime proc".into(),
+        format!("/sys {inert} sysfs"),
+        format!("/dev {inert} tmpfs"), // covered by the next
+        "/dev rw,nosuid,relatime tmpfs".into(),
+        "/dev/pts rw,nosuid,noexec,relatime devpts".into(),
+        "/dev/shm rw,nosuid,nodev,noexec,relatime tmpfs".into(),
+        "/dev/mqueue rw,nosuid,nodev,noexec,relatime mqueue".into(),
+    ];
+    let proc = |name: &&str| Path::new("/proc").join(name).exists();
+    want.extend(
+        files
+            .iter()
+            .chain(&directories)
+            .filter(|name| proc(name))
+            .map(|name| format!("/proc/{name} {inert} tmpfs")),
+    );
+    want.extend(
+        read_only.iter().filter(|name| proc(name)).map(|name| format!("/proc/{name} {inert} proc")),
+    );
+    let sys = ["firmware", "devices/virtual/powercap"];
+    want.extend(
+        sys.iter()
+            .filter(|name| Path::new("/sys").join(name).exists())
+            .map(|name| format!("/sys/{name} {inert} tmpfs")),
+    );
+    want.sort();
+    assert_eq!(got, want);
+}
+
+#[test]
+fn dev_has_these_entries_and_they_are_what_they_should_be() {
+    let out = sh(&[], "cd /dev; stat -c '%n %F %t,%T %a %u %g' * | sort").good();
+    let character = "character special file";
+    let want = [
+        "fd symbolic link 0,0 777 0 0".to_string(),
+        format!("full {character} 1,7 666 0 0"),
+        "mqueue directory 0,0 1777 0 0".into(),
+        format!("null {character} 1,3 666 0 0"),
+        "ptmx symbolic link 0,0 777 0 0".into(),
+        "pts directory 0,0 755 0 0".into(),
+        format!("random {character} 1,8 666 0 0"),
+        "shm directory 0,0 1777 0 0".into(),
+        "stderr symbolic link 0,0 777 0 0".into(),
+        "stdin symbolic link 0,0 777 0 0".into(),
+        "stdout symbolic link 0,0 777 0 0".into(),
+        format!("tty {character} 5,0 666 0 0"),
+        format!("urandom {character} 1,9 666 0 0"),
+        format!("zero {character} 1,5 666 0 0"),
+    ];
+    assert_eq!(out.lines().collect::<Vec<_>>(), want);
+    assert_eq!(
+        sh(&[], "head -c 3 /dev/zero | wc -c; echo x > /dev/null; echo y > /dev/stdout").good(),
+        "3\ny\n"
+    );
+    let ran = sh(&[], "echo x > /dev/full");
+    assert!(ran.err.contains("No space left on device"), "{ran:?}");
+    // A pseudo-terminal of the container's own can be opened.
+    assert_eq!(sh(&[], "exec 3<>/dev/ptmx && ls /dev/pts | tr '\\n' ' '").good(), "0 ptmx ");
+    // And 64 MiB of shared memory, no more.
+    let ran =
+        sh(&[], "dd if=/dev/zero of=/dev/shm/x bs=1M count=65 2>/dev/null; stat -c %s /dev/shm/x");
+    assert_eq!(ran.out, "67108864\n");
 }
 
 #[test]

@@ -1,11 +1,42 @@
-//! What is mounted inside the container's root. The current directory is that
-//! root throughout.
+//! What is mounted inside the container's root: /proc, /sys, and what of them
+//! is covered or read-only. A directory whose name the image wrote is opened
+//! once, as the directory that it has to be, and everything goes by that
+//! descriptor: a link there, or one that takes its place in this moment, leads
+//! nowhere.
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Errno};
+use crate::config::Config;
+use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
+use crate::text::Text;
+
+/// Flags of every mount that neither programs nor devices belong on.
+pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+
+const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+
+/// Files of /proc that tell about the host or reach into it (CONFIG_IKCONFIG
+/// and the like decide which there are), as docker and podman mask them.
+const MASKED_FILES: &[&CStr] = &[
+    c"kcore",
+    c"keys",
+    c"latency_stats",
+    c"timer_list",
+    c"timer_stats",
+    c"sched_debug",
+    c"interrupts",
+];
+
+/// Directories of /proc, likewise.
+const MASKED_PROC: &[&CStr] = &[c"acpi", c"asound", c"scsi"];
+
+/// Directories of /sys, likewise.
+const MASKED_SYS: &[&CStr] = &[c"firmware", c"devices/virtual/powercap"];
+
+/// What of /proc sets the host's kernel up, and is therefore read-only.
+const READ_ONLY: &[&CStr] = &[c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
 
 /// Takes the mount namespace out of all propagation: no mount of the
 /// container's reaches the host, nor the other way round.
@@ -13,24 +44,85 @@ pub fn make_private(report: &mut Report) {
     report.step(Step::MakePrivate, kernel::make_private())
 }
 
-/// Mounts the container's own /proc.
-pub fn proc(report: &mut Report) {
-    let flags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    let mounted = file_system(c"proc", c"proc", flags, libc::PROC_SUPER_MAGIC as u64);
-    report.step_on(Step::MountProc, c"/proc", mounted)
+/// Mounts the container's own /proc, and unless `--bare` the kernel's /sys.
+pub fn kernel_files(config: &Config, root: Fd, report: &mut Report) {
+    let mounted = over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC);
+    let proc = report.step_on(Step::MountProc, c"/proc", mounted);
+    if !config.bare {
+        let flags = INERT | libc::MS_RDONLY;
+        let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
+        let sys = report.step_on(Step::MountSys, c"/sys", mounted);
+        let file = mask_file(root, report);
+        mask(proc, MASKED_FILES, Some(file), report);
+        mask(proc, MASKED_PROC, None, report);
+        mask(sys, MASKED_SYS, None, report);
+        protect(proc, report);
+    }
+    report.step(Step::Return, kernel::change_directory_to(root));
 }
 
-/// Mounts a file system on a directory of the root. The image wrote that
-/// directory's name: a link there, or one that takes its place in this moment,
-/// must not lead anywhere else, so it is opened as the directory it has to be
-/// and mounted on as ".". That it is there afterwards is looked up by name.
-#[inline(never)]
-fn file_system(kind: &CStr, name: &CStr, flags: u64, magic: u64) -> kernel::Result<()> {
-    let directory = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-    let target = kernel::open(name, directory)?;
+/// Mounts a file system on a directory of the root and gives the root of what
+/// was mounted. That it lies where the program will look for it is checked: by
+/// name there must be another device than before, of the right type.
+pub fn over(
+    root: Fd,
+    name: &CStr,
+    kind: &CStr,
+    flags: u64,
+    data: &CStr,
+    magic: i64,
+) -> kernel::Result<Fd> {
+    let target = kernel::open_at(root, name, DIRECTORY)?;
     kernel::change_directory_to(target)?;
-    kernel::mount(kind, c".", flags, c"")?;
-    kernel::change_directory(c"..")?;
-    let mounted = kernel::open(name, directory)?;
-    if kernel::file_system(mounted)? == magic { Ok(()) } else { Err(Errno::ESTALE) }
+    kernel::mount(kind, c".", flags, data)?;
+    let mounted = kernel::open_at(root, name, DIRECTORY)?;
+    let below = kernel::identity(target)?.device;
+    kernel::close(target);
+    let right =
+        kernel::file_system(mounted)? == magic as u64 && kernel::identity(mounted)?.device != below;
+    if right { Ok(mounted) } else { Err(Errno::ESTALE) }
+}
+
+/// An empty file to cover others with, on a file system of its own that is
+/// read-only as a whole. It is mounted on /dev, where the real one will cover it.
+fn mask_file(root: Fd, report: &mut Report) -> Fd {
+    let mounted = over(root, c"dev", c"tmpfs", INERT, c"mode=0,size=4k", libc::TMPFS_MAGIC);
+    let place = report.step_on(Step::MountDev, c"/dev", mounted);
+    let made = kernel::change_directory_to(place)
+        .and_then(|()| kernel::make_file(c"mask"))
+        .and_then(|()| kernel::remount(c".", INERT | libc::MS_RDONLY))
+        .and_then(|()| kernel::open(c"mask", libc::O_PATH));
+    report.step(Step::MakeMask, made)
+}
+
+/// Covers entries of a file system that is thimble's own, as far as there are
+/// such: with the empty file, or else with an empty read-only directory.
+fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
+    report.step(Step::Return, kernel::change_directory_to(place));
+    let mut source = Text::of(&[b"self/fd/"]);
+    if let Some(file) = file {
+        source.push_number(file.number() as u64);
+    }
+    for name in names {
+        let covered = match file {
+            Some(_) => kernel::bind(source.as_c_str().unwrap_or(c""), name),
+            None => kernel::mount(c"tmpfs", name, INERT | libc::MS_RDONLY, c"size=4k"),
+        };
+        if covered != Err(Errno::ENOENT) {
+            report.step_on(Step::Mask, name, covered);
+        }
+    }
+}
+
+/// Makes what is in READ_ONLY so, by a bind on itself.
+fn protect(proc: Fd, report: &mut Report) {
+    report.step(Step::Return, kernel::change_directory_to(proc));
+    for name in READ_ONLY {
+        let bound = kernel::bind(name, name);
+        if bound != Err(Errno::ENOENT) {
+            let flags = INERT | libc::MS_RDONLY | libc::MS_BIND;
+            let protected = bound.and_then(|()| kernel::remount(name, flags));
+            report.step_on(Step::Protect, name, protected);
+        }
+    }
 }

@@ -28,13 +28,22 @@ pub fn look_up(config: &Config, report: &mut Report) -> Identity {
 /// Container side: binds the directory over `/` and goes there. Opened anew,
 /// because the kernel binds nothing of another mount namespace; `seen` is what
 /// the host side found, and a name that means something else by now is an error.
-pub fn bind(config: &Config, seen: Identity, report: &mut Report) {
+/// Gives the new root; unless `--bare`, devices and set-user-id programs of the
+/// image mean nothing on it and on what is mounted below it.
+pub fn bind(config: &Config, seen: Identity, report: &mut Report) -> Fd {
     let (root, identity) = open(config, report);
     let bound = if identity == seen { Ok(()) } else { Err(Errno::ESTALE) }
         .and_then(|()| kernel::change_directory_to(root))
         .and_then(|()| kernel::bind(c".", c"/"))
-        .and_then(|()| kernel::change_directory(c"/.."));
-    report.step_on(Step::BindRoot, config.root, bound)
+        .and_then(|()| kernel::change_directory(c"/.."))
+        .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
+    let root = report.step_on(Step::BindRoot, config.root, bound);
+    if !config.bare {
+        let attributes = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
+        let added = kernel::add_attributes(root, attributes, true);
+        report.step_on(Step::RestrictRoot, config.root, added);
+    }
+    root
 }
 
 /// Container side: makes the current directory the root and forgets the host's.

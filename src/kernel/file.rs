@@ -89,6 +89,26 @@ pub fn make_directory(path: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::mkdirat, CURRENT.0, path.as_ptr(), 0o755) }
 }
 
+/// mknodat(2) of a character device, mode 0666 less the umask.
+pub fn make_device(path: &CStr, major: u32, minor: u32) -> Result<()> {
+    let mode = libc::S_IFCHR | 0o666;
+    let device = libc::makedev(major, minor);
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::mknodat, CURRENT.0, path.as_ptr(), mode, device) }
+}
+
+/// mknodat(2) of an empty file that nobody may read or write.
+pub fn make_file(path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::mknodat, CURRENT.0, path.as_ptr(), libc::S_IFREG, 0) }
+}
+
+/// symlinkat(2)
+pub fn make_link(target: &CStr, path: &CStr) -> Result<()> {
+    // SAFETY: both paths are NUL-terminated and only read.
+    unsafe { perform!(Sysno::symlinkat, target.as_ptr(), CURRENT.0, path.as_ptr()) }
+}
+
 /// unlinkat(2) of an empty directory.
 pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.

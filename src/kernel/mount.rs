@@ -5,7 +5,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Result, perform};
+use super::{Fd, Result, perform};
 
 /// mount(2) of a file system by type. `data` are its own options, `c""` for none.
 pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> {
@@ -24,6 +24,43 @@ pub fn bind(source: &CStr, target: &CStr) -> Result<()> {
     let flags = libc::MS_BIND | libc::MS_REC;
     // SAFETY: both paths are NUL-terminated and only read; the rest may be null.
     unsafe { perform!(Sysno::mount, source.as_ptr(), target.as_ptr(), none, flags, none) }
+}
+
+/// mount(2) that changes flags: of the file system as such, or with MS_BIND of
+/// this one mount of it, whose flags become exactly those given.
+pub fn remount(target: &CStr, flags: u64) -> Result<()> {
+    let none = null::<c_char>();
+    let flags = flags | libc::MS_REMOUNT;
+    // SAFETY: the path is NUL-terminated and only read; the rest may be null.
+    unsafe { perform!(Sysno::mount, none, target.as_ptr(), none, flags, none) }
+}
+
+/// The kernel's `struct mount_attr`.
+#[repr(C)]
+struct Attributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    userns: u64,
+}
+
+/// mount_setattr(2): adds flags (`MOUNT_ATTR_*`) to a mount and, if asked to,
+/// to all below it, and takes none away. ENOSYS before Linux 5.12.
+pub fn add_attributes(mount: Fd, set: u64, recursive: bool) -> Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    let attributes = Attributes { set, clear: 0, propagation: 0, userns: 0 };
+    // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
+    // are only read.
+    unsafe {
+        perform!(
+            Sysno::mount_setattr,
+            mount.number(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<Attributes>()
+        )
+    }
 }
 
 /// mount(2) that takes `/` and all below it out of every peer group: from here
