@@ -64,7 +64,11 @@ fn the_host_name_variable_is_the_name_that_the_program_finds() {
 
 #[test]
 fn its_own_network_has_a_working_loopback_and_nothing_else() {
-    let out = sh(&[], "ip -o link | grep -c UP; ls /sys/class/net; ip -o address show up | cut -d' ' -f7").good();
+    let out = sh(
+        &[],
+        "ip -o link | grep -c UP; ls /sys/class/net; ip -o address show up | cut -d' ' -f7",
+    )
+    .good();
     assert_eq!(out, "1\nlo\n127.0.0.1/8\n::1/128\n");
     assert_eq!(
         sh(&[], "ping -c 1 -W 1 127.0.0.1 >/dev/null && echo answered").good(),
