@@ -11,7 +11,7 @@ ARCH := $(shell uname -m)
 # freestanding program.
 MUSL := $(ARCH)-unknown-linux-musl
 TARGET ?= $(shell tests/tools/target.sh $(MUSL))
-OUT := target/$(TARGET)/release/thimble
+OUT = target/$(TARGET)/release/thimble
 
 # At most so many bytes, on x86_64.
 BUDGET := 30720

@@ -21,6 +21,18 @@ pub struct Config<'a> {
     pub hostname: Option<&'a CStr>,
     /// `None` for `thimble-PID`.
     pub name: Option<&'a CStr>,
+    /// User and group of the program; `None` for root's.
+    pub user: Option<(u32, u32)>,
+    /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
+    pub cap_add: u64,
+    /// Capabilities to take away, likewise.
+    pub cap_drop: u64,
+    /// Whether execve(2) may give privileges; `None` for what `bare` makes the default.
+    pub new_privileges: Option<bool>,
+    /// `None` for what `bare` and `privileged` make the default.
+    pub seccomp: Option<Seccomp>,
+    /// Root on the host: all capabilities, no filter, nothing masked.
+    pub privileged: bool,
     /// How many processes there may be at once, pid 1 included.
     pub pids_limit: Option<Limit>,
     /// `FILE=VALUE` for files of the container's cgroup.
@@ -43,6 +55,15 @@ pub struct Config<'a> {
     pub uts: Option<Share>,
     /// The same for the cgroup namespace.
     pub cgroup_namespace: Option<Share>,
+}
+
+/// A filter of system calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Seccomp {
+    /// thimble's own.
+    Default,
+    /// None.
+    Unconfined,
 }
 
 /// A limit that may be none.
@@ -85,6 +106,12 @@ impl Config<'_> {
             workdir: None,
             hostname: None,
             name: None,
+            user: None,
+            cap_add: 0,
+            cap_drop: 0,
+            new_privileges: None,
+            seccomp: None,
+            privileged: false,
             pids_limit: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
@@ -104,6 +131,17 @@ impl Config<'_> {
         self.pids_limit.is_some()
             || self.cgroup_parent.is_some()
             || !self.cgroup_conf.as_slice().is_empty()
+    }
+
+    /// The filter of system calls that the program runs under.
+    pub fn filter(&self) -> Seccomp {
+        let open = self.bare || self.privileged;
+        self.seccomp.unwrap_or(if open { Seccomp::Unconfined } else { Seccomp::Default })
+    }
+
+    /// Whether execve(2) is to give the program nothing that it does not have.
+    pub fn no_new_privileges(&self) -> bool {
+        !self.new_privileges.unwrap_or(self.bare)
     }
 
     /// Whether a namespace is the container's own. `asked` is the field, and

@@ -6,8 +6,8 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{devices, mounts, namespaces, program, rootfs};
-use crate::kernel::{self, Argv, Identity};
+use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs};
+use crate::kernel::{self, Argv};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -20,8 +20,6 @@ pub struct Container<'a> {
     pub environment: Argv<'a>,
     /// The host name inside.
     pub hostname: &'a CStr,
-    /// Which directory ROOTFS was when the host side looked.
-    pub root: Identity,
     /// The line between the two sides.
     pub link: Link,
 }
@@ -43,7 +41,7 @@ pub fn enter(container: &mut Container) -> u8 {
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
-    let root = rootfs::bind(config, container.root, report);
+    let root = rootfs::bind(config, report);
     kernel::set_umask(0);
     // While the host's proc and sysfs are there: a user namespace asks for that.
     mounts::kernel_files(config, root, report);
@@ -55,6 +53,7 @@ pub fn enter(container: &mut Container) -> u8 {
     link::close_all_but(link, report);
     // Before there is a program that could look into this process.
     report.step(Step::Undumpable, kernel::make_undumpable());
+    privileges::cut_down(config, report);
     let program = program::start(config, container.environment, report);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 

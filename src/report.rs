@@ -107,7 +107,7 @@ impl<'a> Report<'a> {
     pub fn complain(&mut self, what: Packed, word: &CStr, value: &CStr, why: Packed) {
         self.lines.push(START);
         self.lines.push_packed(what);
-        self.lines.push_escaped(word.to_bytes());
+        push_subject(&mut self.lines, word);
         push_subject(&mut self.lines, value);
         if !why.is_empty() {
             self.lines.push(b": ");
@@ -131,16 +131,26 @@ impl<'a> Report<'a> {
         self.lines.push(word);
     }
 
-    /// Ends this side: tells the failure that was written down, if there is one,
-    /// takes back what is to be taken back, and exits.
+    /// Ends this side: takes back what is to be taken back, tells the failure that
+    /// was written down, if there is one, and exits.
     pub fn end(&mut self, status: u8) -> ! {
-        let told = self.undo.end_child();
-        if !told && !self.lines.as_bytes().is_empty() {
+        if self.undo.end_child() {
+            self.lines = Text::new();
+        }
+        if let Some((name, errno)) = self.undo.run() {
+            if !self.lines.as_bytes().is_empty() {
+                self.lines.push(b"\n");
+            }
+            let lines = &mut self.lines;
+            push_step(lines, Step::RemoveCgroup, Some(name));
+            lines.push(b": ");
+            text::push_error(errno.number(), lines);
+        }
+        if !self.lines.as_bytes().is_empty() {
             self.lines.push(b"\n");
             // Nobody is left to tell if the other side, or the standard error, is gone.
             let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
         }
-        self.undo.run();
         kernel::exit(status)
     }
 }
@@ -157,7 +167,9 @@ fn push_step(lines: &mut Text, step: Step, subject: Option<&CStr>) {
 fn push_subject(lines: &mut Text, subject: &CStr) {
     let subject = subject.to_bytes();
     if !subject.is_empty() {
-        lines.push(b" ");
+        if !lines.as_bytes().ends_with(b" ") {
+            lines.push(b" ");
+        }
         lines.push_escaped(subject.get(..LONGEST_SUBJECT).unwrap_or(subject));
     }
 }

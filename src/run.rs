@@ -27,8 +27,9 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
+    report.step(Step::Descriptors, kernel::complete_standard_descriptors());
     let environment = environment::collect(config, variable, caller, report);
-    let root = rootfs::look_up(config, report);
+    rootfs::go_to(config, report);
     namespaces::enter_network(config, report);
 
     // Blocked from here on, so that none ends thimble between two steps; they
@@ -40,13 +41,14 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let mut stack = report.step(Step::MapStack, Stack::map());
     report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
 
-    let mut container = Container { config, environment, hostname, root, link };
+    let mut container = Container { config, environment, hostname, link };
     let flags = namespaces::flags(config);
     let child = kernel::clone_process(flags, &mut stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);
     report.undo.child = Some(child);
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
+    rootfs::go_away(report);
     cgroup::admit(config, child, report);
     link::release(link, report);
     let end = init::attend(child, report);

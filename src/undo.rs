@@ -50,15 +50,18 @@ impl Undo<'_> {
         self.link.is_some_and(relay)
     }
 
-    /// Takes the rest back, the last first.
-    pub fn run(&self) {
+    /// Takes the rest back, the last first. Gives the cgroup that could not be
+    /// removed, if there is one, and why: somebody is still in it, or below it.
+    pub fn run(&self) -> Option<(&CStr, Errno)> {
+        let mut left = None;
         for directory in self.cgroups.as_slice().iter().rev() {
             if directory.end_all {
-                // What cannot be ended shows as a cgroup that cannot be removed.
+                // What could not be ended shows in what comes next.
                 let _ = end_all(directory.own);
             }
-            remove(directory);
+            left = remove(directory).err().map(|errno| (directory.name, errno)).or(left);
         }
+        left
     }
 }
 
@@ -66,21 +69,30 @@ impl Undo<'_> {
 /// its first process is gone, so the answer is there or never comes.
 pub fn relay(link: Fd) -> bool {
     let mut buffer = [0; Text::SIZE];
-    let lines = kernel::read(link, &mut buffer).unwrap_or(&[]);
+    // If the other side ended without having read its release, the first answer is that
+    // (ECONNRESET), and what it told comes next.
+    let lines = match kernel::read(link, &mut buffer) {
+        Ok(lines) => lines.len(),
+        Err(_) => kernel::read(link, &mut buffer).map_or(0, <[u8]>::len),
+    };
+    let lines = buffer.get(..lines).unwrap_or(&[]);
     // Nobody is left to tell if the standard error is gone.
     let _ = kernel::write_all(kernel::STDERR, lines);
     !lines.is_empty()
 }
 
-fn remove(directory: &Directory) {
+fn remove(directory: &Directory) -> kernel::Result<()> {
     let path = Text::of(&[b"../", directory.name.to_bytes()]);
-    let Some(path) = path.as_c_str() else { return };
+    let path = path.as_c_str().unwrap_or(c"");
     for _ in 0..TRIES {
-        if kernel::remove_directory(directory.own, path) != Err(Errno::EBUSY) {
-            break;
+        match kernel::remove_directory(directory.own, path) {
+            Err(Errno::EBUSY) => kernel::sleep(BETWEEN_TRIES),
+            // Two controllers may share one hierarchy, and so one directory.
+            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+            other => return other,
         }
-        kernel::sleep(BETWEEN_TRIES);
     }
+    Err(Errno::EBUSY)
 }
 
 /// Ends every process of a cgroup of the pids controller. Once its limit is 0

@@ -135,8 +135,9 @@ fn verbose_tells_the_articles_lines_in_their_order() {
         place("thimble: write the cgroup's pids.max") < place("thimble: release the container")
     );
     assert!(place("thimble: write the cgroup's pids.max") < place("thimble: child pid: 1"));
+    let chroot = format!("thimble: chroot {}", busybox().display());
     let pivot = format!("thimble: pivot_root {}", busybox().display());
     assert!(place("thimble: mount proc on /proc") < place(&pivot));
-    assert!(place(&pivot) < place("thimble: chdir /"));
-    assert!(place("thimble: chdir /") < place("thimble: execute /bin/sh"));
+    assert!(place(&pivot) < place(&chroot));
+    assert!(place(&chroot) < place("thimble: execute /bin/sh"));
 }

@@ -114,6 +114,19 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--cgroup-parent", "/a/../b"],
             "--cgroup-parent /a/../b: must be a path below the cgroup hierarchy, without '..'",
         ),
+        (vec!["-u", "root"], "-u root: must be UID or UID:GID, numbers up to 4294967294"),
+        (
+            vec!["-u", "4294967295"],
+            "-u 4294967295: must be UID or UID:GID, numbers up to 4294967294",
+        ),
+        (vec!["-u", "1:-1"], "-u 1:-1: must be UID or UID:GID, numbers up to 4294967294"),
+        (vec!["-u", "1:"], "-u 1:: must be UID or UID:GID, numbers up to 4294967294"),
+        (vec!["--cap-add", "FROB"], "--cap-add FROB: must be the name of a capability, or ALL"),
+        (vec!["--cap-drop="], "--cap-drop=: must be the name of a capability, or ALL"),
+        (
+            vec!["--security-opt", "apparmor=x"],
+            "--security-opt apparmor=x: must be no-new-privileges=true|false or seccomp=default|unconfined",
+        ),
         (vec!["--verbose=yes"], "--verbose=yes: takes no value"),
         (
             vec!["--uts", "host", "-h", "x"],
@@ -134,6 +147,57 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
     refused(&["run", "--hostname", &long, "/nowhere"], &want);
     refused(&["run", "--hostname"], "thimble: --hostname: needs a value\n");
     refused(&["run", "-e"], "thimble: -e: needs a value\n");
+}
+
+#[test]
+fn only_the_letters_of_the_help_are_options() {
+    let known: Vec<_> = help_lines()
+        .into_iter()
+        .filter_map(|(_, line)| line.strip_prefix("  -").map(|rest| rest.as_bytes()[0]))
+        .collect();
+    assert_eq!(known.len(), 4);
+    for letter in (1..128).filter(|letter| !known.contains(letter) && *letter != b'-') {
+        let word = format!("-{}", letter as char);
+        let ran = run(&["run", &word, "x", "/nowhere"]);
+        let shown = if letter.is_ascii_control() { format!("-\\x{letter:02x}") } else { word };
+        assert_eq!(
+            (ran.status, ran.err),
+            (Some(125), format!("thimble: unknown option {shown}\n"))
+        );
+    }
+}
+
+#[test]
+fn a_long_word_is_cut_and_the_reason_behind_it_is_not() {
+    let long = "a".repeat(5000);
+    let cut = &long[..512];
+    refused(
+        &["run", &format!("--name={long}"), "/"],
+        &format!(
+            "thimble: --name={}: must be 1 to 64 letters, digits, '_', '.', '-', and begin with a letter or digit\n",
+            &cut[7..]
+        ),
+    );
+    refused(&[&long], &format!("thimble: unknown command {cut}\n"));
+    refused(&["run", "-h", "name"], "thimble: ROOTFS: is missing, see thimble run --help\n");
+}
+
+#[test]
+fn twenty_thousand_variables_are_no_trouble_and_too_many_are_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let lines: String = (0..20_000).map(|number| format!("V{number}=1\n")).collect();
+    std::fs::write(file.path(), lines).unwrap();
+    let path = file.path().to_str().unwrap();
+    assert_eq!(
+        words(&["--env-file", path, "ROOT", "sh", "-c", "env | grep -c ^V"]).good(),
+        "20000\n"
+    );
+    std::fs::write(file.path(), format!("A={}\n", "x".repeat(200_000))).unwrap();
+    let ran = words(&["--env-file", path, "ROOT", "true"]);
+    assert_eq!(
+        (ran.status, ran.err.as_str()),
+        (Some(126), "thimble: execute true: E2BIG: Argument list too long\n")
+    );
 }
 
 #[test]
@@ -253,7 +317,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 16);
+    assert_eq!(lines.len(), 21);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

@@ -83,9 +83,6 @@ fn a_missing_command() {
     for missing in ["frobnicate", "/bin/frobnicate", "./frobnicate", ""] {
         let subject = if missing.is_empty() { String::new() } else { format!(" {missing}") };
         let lines = format!("thimble: execute{subject}: ENOENT: No such file or directory\n");
-        if missing.is_empty() {
-            continue; // an empty name is looked for as a directory of PATH
-        }
         fails(&name, limited(&name, &busybox(), &[missing]), 127, &lines);
     }
 }
@@ -256,6 +253,27 @@ fn injected(name: &str, inject: &str, options: &[&str]) -> std::process::Command
     case.arg(thimble()).args(["run", "--name", name, "--pids-limit", "9"]);
     case.args(options).arg(root).arg("true");
     case
+}
+
+#[test]
+fn a_failure_before_the_release_is_told_although_the_release_was_not_read() {
+    let name = unique_name();
+    let inject = "prctl:error=EPERM:when=1:delay_exit=200000";
+    let lines = "thimble: set the death signal: EPERM: Operation not permitted\n";
+    fails(&name, injected(&name, inject, &[]), 125, lines);
+}
+
+#[test]
+fn a_cgroup_that_cannot_be_removed_is_told_and_the_status_is_the_programs() {
+    let name = unique_name();
+    let ran = Ran::of(injected(&name, "unlinkat:error=EIO", &[]).output().unwrap());
+    let left = cgroups_with(&name);
+    for place in &left {
+        fs::remove_dir(place).unwrap();
+    }
+    assert_eq!(left.len(), 1);
+    let line = format!("thimble: remove the cgroup {name}: EIO: Input/output error\n");
+    assert_eq!((ran.status, ran.err), (Some(0), line));
 }
 
 #[test]

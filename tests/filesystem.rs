@@ -58,6 +58,34 @@ fn a_relative_root_and_one_behind_a_link_are_found() {
 }
 
 #[test]
+fn a_root_that_the_caller_has_open_is_found_by_its_descriptor() {
+    let (root, program) = (busybox(), thimble());
+    let script = format!(
+        "exec 7<{} && {} run /proc/self/fd/7 ls /bin/busybox",
+        root.display(),
+        program.display()
+    );
+    assert_eq!(Ran::of(command("sh", &["-c", &script]).output().unwrap()).good(), "/bin/busybox\n");
+}
+
+#[test]
+fn what_is_mounted_below_the_root_comes_along_and_is_restricted_too() {
+    let (root, program) = (own_root(), thimble());
+    let path = root.path().display();
+    let script = format!(
+        "mount -t tmpfs none {path}/tmp && echo deep > {path}/tmp/file && mknod {path}/tmp/null c 1 3 && \
+         {} run {path}/ sh -c 'cat /tmp/file; grep \" /tmp \" /proc/self/mountinfo; cat /tmp/null'",
+        program.display()
+    );
+    let ran = Ran::of(command("unshare", &["--mount", "sh", "-c", &script]).output().unwrap());
+    assert!(
+        ran.out.starts_with("deep\n") && ran.out.contains(" /tmp rw,nosuid,nodev,relatime"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.err, "cat: can't open '/tmp/null': Permission denied\n");
+}
+
+#[test]
 fn the_root_has_no_way_back_with_pivot_root_and_without() {
     for options in [&["--bare"][..], &["--bare", "--no-pivot"], &[], &["--no-pivot"]] {
         let out = sh(

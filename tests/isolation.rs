@@ -71,8 +71,8 @@ fn its_own_network_has_a_working_loopback_and_nothing_else() {
     .good();
     assert_eq!(out, "1\nlo\n127.0.0.1/8\n::1/128\n");
     assert_eq!(
-        sh(&[], "ping -c 1 -W 1 127.0.0.1 >/dev/null && echo answered").good(),
-        "answered\n"
+        sh(&[], "httpd -p 127.0.0.1:8080 -h /etc; wget -q -O - http://127.0.0.1:8080/group").good(),
+        "root:x:0:\n"
     );
 }
 
@@ -123,12 +123,59 @@ fn the_program_has_a_session_of_its_own_and_three_descriptors() {
 }
 
 #[test]
+fn closed_standard_descriptors_become_dev_null() {
+    let (root, program) = (busybox(), thimble());
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("err");
+    let run = format!(
+        "{} run --verbose --cgroupns host --pids-limit 9 {}",
+        program.display(),
+        root.display()
+    );
+    // Each of them closed in turn, and all: the program finds three open ones, and its limit.
+    for closed in ["<&-", ">&-", "2>&-", "<&- >&-", ">&- 2>&-", "<&- 2>&-", "<&- >&- 2>&-"] {
+        let out = place.path().join("out");
+        let script = format!(
+            "{run} sh -c 'test -e /proc/self/fd/0 -a -e /proc/self/fd/1 -a -e /proc/self/fd/2 && grep -q :pids:/thimble /proc/self/cgroup' {closed}; echo $? > {}",
+            out.display()
+        );
+        command("sh", &["-c", &script]).output().unwrap();
+        assert_eq!(fs::read_to_string(&out).unwrap(), "0\n", "{closed}");
+    }
+    // Those that are open stay what they are.
+    let script = format!(
+        "{} run {} sh -c 'echo to-err >&2' <&- >&- 2>{}",
+        program.display(),
+        root.display(),
+        file.display()
+    );
+    command("sh", &["-c", &script]).output().unwrap();
+    assert_eq!(fs::read_to_string(&file).unwrap(), "to-err\n");
+}
+
+#[test]
+fn controllers_that_share_a_hierarchy_share_the_directory() {
+    let (root, program, name) = (busybox(), thimble(), unique_name());
+    let script = format!(
+        "mount --bind /sys/fs/cgroup/cpu /sys/fs/cgroup/cpuacct && {} run --name {name} \
+         --cgroup-conf cpu.shares=512 --cgroup-conf cpu.cfs_period_us=50000 --cgroup-conf cpuacct.frob=0 {} true",
+        program.display(),
+        root.display()
+    );
+    let ran = Ran::of(command("unshare", &["--mount", "sh", "-c", &script]).output().unwrap());
+    // As far as the file that no controller has.
+    let want = "thimble: write the cgroup's cpuacct.frob: ENOENT: No such file or directory\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), want));
+    assert!(cgroups_with(&name).is_empty());
+}
+
+#[test]
 fn no_mount_reaches_a_shared_host_mount() {
     // thimble in a mount namespace of its own in which everything is shared.
     let root = busybox();
     let script = format!(
         "mount --make-rshared / && before=$(cat /proc/self/mountinfo) && \
-         {} run {} sh -c 'mount -t tmpfs none /tmp; sleep 0.3' & sleep 0.15; \
+         {} run --privileged {} sh -c 'mount -t tmpfs none /tmp; sleep 0.3' & sleep 0.15; \
          cat /proc/self/mountinfo > /proc/self/fd/1; wait",
         thimble().display(),
         root.display()

@@ -6,12 +6,41 @@ use common::*;
 use std::collections::BTreeMap;
 use std::process::{Child, Stdio};
 
-fn start(options: &[&str], script: &str) -> Child {
+/// A running thimble, ended with the test whatever becomes of it.
+struct Running(Option<Child>);
+
+impl Running {
+    fn id(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
+    fn kill(mut self) {
+        let mut child = self.0.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    fn wait(mut self) -> Ran {
+        Ran::of(self.0.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn start(options: &[&str], script: &str) -> Running {
     let root = busybox();
     let mut words = vec!["run"];
     words.extend(options);
     words.extend([root.to_str().unwrap(), "/bin/sh", "-c", script]);
-    command(thimble(), &words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    let child = command(thimble(), &words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    Running(Some(child.unwrap()))
 }
 
 #[test]
@@ -76,7 +105,7 @@ fn signals_reach_the_program() {
         std::thread::sleep(std::time::Duration::from_millis(100));
         let sent = command("kill", &[&format!("-{signal}"), &pid]).status().unwrap();
         assert!(sent.success());
-        let ran = Ran::of(child.wait_with_output().unwrap());
+        let ran = child.wait();
         assert_eq!((ran.status, ran.out), (Some(3), format!("ready\ngot {signal}\n")), "{signal}");
     }
 }
@@ -85,12 +114,27 @@ fn signals_reach_the_program() {
 fn a_killed_host_side_leaves_no_process_and_no_mount() {
     let before = mounts();
     let mark = format!("33{}", std::process::id());
-    let mut child = start(&[], &format!("sleep {mark} & sleep {mark}"));
+    let child = start(&[], &format!("sleep {mark} & sleep {mark}"));
     eventually("it runs", || processes_with(&format!("sleep {mark}")).len() >= 4);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.kill();
     eventually("nothing is left", || processes_with(&format!("sleep {mark}")).is_empty());
     assert_eq!(mounts(), before);
+}
+
+#[test]
+fn with_the_hosts_pid_namespace_a_killed_host_side_takes_the_program_along() {
+    let mark = format!("34{}", std::process::id());
+    let name = unique_name();
+    let options = ["--pid", "host", "--pids-limit", "-1", "--name", &name];
+    let child = start(&options, &format!("exec sleep {mark}"));
+    eventually("it runs", || !processes_with(&format!("sleep {mark}")).is_empty());
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    child.kill();
+    eventually("the program is gone", || processes_with(&format!("sleep {mark}")).is_empty());
+    // The cgroup stays, as the README says.
+    for place in cgroups_with(&name) {
+        eventually("it is empty", || std::fs::remove_dir(&place).is_ok());
+    }
 }
 
 #[test]

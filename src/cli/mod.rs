@@ -53,7 +53,7 @@ fn command(parser: &mut Parser) -> Result<Request, Wrong> {
         Some((_, request)) => Ok(*request),
         None => {
             parser.usage.nearest = nearest(word.to_bytes(), &mut COMMANDS.iter().map(|row| row.0));
-            parser.unknown(pack!("unknown command "), word)?;
+            parser.unknown(pack!("unknown command"), word)?;
             Err(Wrong)
         }
     }
@@ -63,12 +63,12 @@ fn run(parser: &mut Parser) -> Result<Request, Wrong> {
     if parser.options(options::RUN)? {
         return Ok(Request::RunHelp);
     }
+    parser.usage.value = c"";
     match parser.words.shift() {
         Some(root) => parser.config.root = root,
         None => parser.must(c"ROOTFS", pack!("is missing, see thimble run --help"))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);
-    parser.usage.value = c"";
     if let Some((option, why)) = contradiction(parser.config) {
         parser.must(option, why)?;
     }

@@ -5,77 +5,43 @@
 use core::ffi::CStr;
 
 use super::parser::{Opt, Takes::*};
-use crate::config::{Config, Limit, Network};
+use crate::config::{Config, Limit, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, check_cgroup_file, check_cgroup_parent, check_hostname, check_name, pack, parse_whole,
+    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_name, pack,
+    parse_whole, split_at,
 };
 
 /// The options of `thimble run`, as its help shows them.
+#[rustfmt::skip]
 pub const RUN: &[Opt] = &[
     Opt("\nprogram:", Nothing),
-    Opt(
-        "  -e, --env NAME[=VALUE]          set a variable, or pass the caller's",
-        Words(|c| &mut c.environment, check_env),
-    ),
-    Opt(
-        "      --env-file FILE             set the variables in FILE, a line each",
-        Words(|c| &mut c.environment_files, check_path),
-    ),
-    Opt(
-        "  -w, --workdir DIR               directory to start in (/)",
-        Word(|c| &mut c.workdir, check_absolute),
-    ),
+    Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
+    Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
+    Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
+    Opt("  -u, --user UID[:GID]            ids of the program (0:0)", Value(user)),
     Opt("\nfiles:", Nothing),
-    Opt(
-        "      --no-pivot                  chroot only, without pivot_root",
-        Flag(|c| &mut c.no_pivot),
-    ),
+    Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
     Opt("\nisolation:", Nothing),
-    Opt(
-        "      --network none|host|ns:PATH network namespace (none: loopback only)",
-        Value(network),
-    ),
+    Opt("      --network none|host|ns:PATH network namespace (none: loopback only)", Value(network)),
     Opt("      --pid private|host          pid namespace (private)", Whose(|c| &mut c.pid)),
     Opt("      --ipc private|host          ipc namespace (private)", Whose(|c| &mut c.ipc)),
-    Opt(
-        "      --uts private|host          uts namespace: the host name (private)",
-        Whose(|c| &mut c.uts),
-    ),
-    Opt(
-        "      --cgroupns private|host     cgroup namespace (private)",
-        Whose(|c| &mut c.cgroup_namespace),
-    ),
-    Opt(
-        "  -h, --hostname NAME             host name (the container's name)",
-        Word(|c| &mut c.hostname, check_hostname),
-    ),
-    Opt(
-        "      --bare                      mount, pid and uts namespaces, /proc, no more",
-        Flag(|c| &mut c.bare),
-    ),
+    Opt("      --uts private|host          uts namespace: the host name (private)", Whose(|c| &mut c.uts)),
+    Opt("      --cgroupns private|host     cgroup namespace (private)", Whose(|c| &mut c.cgroup_namespace)),
+    Opt("  -h, --hostname NAME             host name (the container's name)", Word(|c| &mut c.hostname, check_hostname)),
+    Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(cap_add)),
+    Opt("      --cap-drop CAP|ALL          give a capability up", Value(cap_drop)),
+    Opt("      --security-opt OPTION       no-new-privileges=true|false,", Value(security_opt)),
+    Opt("                                  seccomp=default|unconfined", Nothing),
+    Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c| &mut c.privileged)),
+    Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c| &mut c.bare)),
     Opt("\nresources:", Nothing),
-    Opt(
-        "      --pids-limit N              at most N processes, pid 1 included; -1: any",
-        Value(pids_limit),
-    ),
-    Opt(
-        "      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup",
-        Words(|c| &mut c.cgroup_conf, check_cgroup_file),
-    ),
-    Opt(
-        "      --cgroup-parent PATH        make the cgroup below this one (/)",
-        Word(|c| &mut c.cgroup_parent, check_cgroup_parent),
-    ),
+    Opt("      --pids-limit N              at most N processes, pid 1 included; -1: any", Value(pids_limit)),
+    Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Words(|c| &mut c.cgroup_conf, check_cgroup_file)),
+    Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Word(|c| &mut c.cgroup_parent, check_cgroup_parent)),
     Opt("\nlife:", Nothing),
-    Opt(
-        "      --name NAME                 name of container and cgroup (thimble-PID)",
-        Word(|c| &mut c.name, check_name),
-    ),
-    Opt(
-        "      --verbose                   tell every step as it is taken",
-        Flag(|c| &mut c.verbose),
-    ),
+    Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Word(|c| &mut c.name, check_name)),
+    Opt("      --verbose                   tell every step as it is taken", Flag(|c| &mut c.verbose)),
 ];
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
@@ -106,6 +72,49 @@ fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
     });
     None
 }
+
+fn user(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let (user, group) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0"));
+    // The highest number means "leave it as it is" to setresuid(2).
+    let id = |digits| {
+        parse_whole(digits).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
+    };
+    config.user = id(user).zip(id(group.to_bytes()));
+    config.user.is_none().then_some(pack!("must be UID or UID:GID, numbers up to 4294967294"))
+}
+
+fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {
+    capabilities(&mut config.cap_add, value)
+}
+
+fn cap_drop(config: &mut Config, value: &CStr) -> Option<Packed> {
+    capabilities(&mut config.cap_drop, value)
+}
+
+fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
+    let named = capability(value.to_bytes());
+    *set |= named.unwrap_or(0);
+    named.is_none().then_some(pack!("must be the name of a capability, or ALL"))
+}
+
+fn security_opt(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let known = SECURITY.iter().find(|(name, _, _)| *name == value);
+    let Some((_, new_privileges, seccomp)) = known else {
+        return Some(pack!("must be no-new-privileges=true|false or seccomp=default|unconfined"));
+    };
+    config.new_privileges = new_privileges.or(config.new_privileges);
+    config.seccomp = seccomp.or(config.seccomp);
+    None
+}
+
+/// What `--security-opt` takes, and what it sets.
+const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp>)] = &[
+    (c"no-new-privileges=true", Some(false), None),
+    (c"no-new-privileges", Some(false), None),
+    (c"no-new-privileges=false", Some(true), None),
+    (c"seccomp=default", None, Some(Seccomp::Default)),
+    (c"seccomp=unconfined", None, Some(Seccomp::Unconfined)),
+];
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
     config.pids_limit = Some(match parse_whole(value.to_bytes()) {

@@ -120,7 +120,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             Some(option) => self.apply(&option.1, word, given),
             None => {
                 self.usage.nearest = nearest(name, &mut options.iter().map(Opt::long));
-                self.unknown(pack!("unknown option "), word)
+                self.unknown(pack!("unknown option"), word)
             }
         }
     }
@@ -130,9 +130,12 @@ impl<'a, 'c> Parser<'a, 'c> {
         let mut rest = tail(word, 1);
         while let [letter, ..] = rest.to_bytes() {
             rest = tail(rest, 1);
-            let known = options.iter().find(|option| option.short() == *letter);
+            // In a row without an option this byte is any letter of its text.
+            let known = options
+                .iter()
+                .find(|option| option.short() == *letter && !matches!(option.1, Takes::Nothing));
             let Some(Opt(_, takes)) = known.filter(|_| *letter != b' ') else {
-                return self.unknown(pack!("unknown option "), word);
+                return self.unknown(pack!("unknown option"), word);
             };
             if let Takes::Flag(_) = takes {
                 self.apply(takes, word, None)?;

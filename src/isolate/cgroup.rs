@@ -48,10 +48,15 @@ fn make<'a>(controller: &'a [u8], name: &'a CStr, config: &Config<'a>, report: &
     path.push(name.to_bytes());
     let path = path.as_c_str().unwrap_or(c"");
     let mut made = kernel::make_directory(path);
-    if made == Err(Errno::EEXIST) && config.name.is_none() {
-        // Left by a thimble of the same pid that was killed: an empty cgroup
-        // goes, a live one stays.
-        made = kernel::remove_directory(CURRENT, path).and_then(|()| kernel::make_directory(path));
+    if made == Err(Errno::EEXIST) {
+        if is_known(path, report.undo.cgroups.as_slice()) {
+            made = Ok(()); // of a controller that shares its hierarchy with this one
+        } else if config.name.is_none() {
+            // Left by a thimble of the same pid that was killed: an empty cgroup
+            // goes, a live one stays.
+            made =
+                kernel::remove_directory(CURRENT, path).and_then(|()| kernel::make_directory(path));
+        }
     }
     report.step_on(Step::MakeCgroup, path, made);
     let listed = kernel::open(path, libc::O_PATH | libc::O_DIRECTORY).and_then(|own| {
@@ -65,13 +70,23 @@ fn make<'a>(controller: &'a [u8], name: &'a CStr, config: &Config<'a>, report: &
     report.step_on(Step::OpenCgroup, path, listed);
 }
 
+/// Whether a path is one of the directories that were made.
+fn is_known(path: &CStr, made: &[Directory]) -> bool {
+    let directory = kernel::open(path, libc::O_PATH);
+    let Ok(identity) = directory.and_then(kernel::identity) else { return false };
+    made.iter().any(|directory| kernel::identity(directory.own) == Ok(identity))
+}
+
 /// Host side: puts the container into its cgroups and sets its limits, in the
 /// article's order. It is not released before that, so no process of it is ever
 /// outside or without its limit.
 pub fn admit(config: &Config, child: Pid, report: &mut Report) {
     let pid = Text::number(child.number() as u64);
     write(b"cgroup.procs", pid.as_bytes(), report);
-    write(b"notify_on_release", b"1", report);
+    let asked = |setting: &&CStr| setting.to_bytes().starts_with(b"notify_on_release=");
+    if !config.cgroup_conf.as_slice().iter().any(|setting| asked(&setting)) {
+        write(b"notify_on_release", b"1", report);
+    }
     match config.pids_limit {
         Some(Limit::At(count)) => write(b"pids.max", Text::number(count).as_bytes(), report),
         Some(Limit::Max) => write(b"pids.max", b"max", report),

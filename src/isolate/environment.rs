@@ -10,11 +10,8 @@ use crate::steps::Step;
 use crate::text::{Packed, pack, split_at};
 
 /// What every program is given.
-const FIXED: &[&CStr] = &[
-    c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-    c"HOME=/root",
-    c"TERM=xterm-256color",
-];
+const FIXED: &[&CStr] =
+    &[c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", c"TERM=xterm-256color"];
 
 /// An environment in the making.
 struct Variables<'a> {
@@ -29,12 +26,12 @@ impl<'a> Variables<'a> {
     fn set(&mut self, asked: &'a CStr) -> kernel::Result<()> {
         let name = name_of(asked);
         let found = match name.len() < asked.to_bytes().len() {
-            true => Some(asked),
-            false => self.caller.words().find(|word| name_of(word) == name),
+            true => Some(Word::new(asked)),
+            false => self.caller.variable(name),
         };
-        let Some(variable) = found.map(Word::new) else { return Ok(()) };
+        let Some(variable) = found else { return Ok(()) };
         for old in self.words.as_mut_slice().iter_mut().flatten() {
-            if name_of(old.text()) == name {
+            if old.is_variable(name) {
                 *old = variable;
                 return Ok(());
             }
@@ -96,9 +93,12 @@ pub fn collect<'a>(
             report.end(FAILED);
         }
     }
+    let root = config.user.is_none_or(|(user, _)| user == 0);
+    let home = if root { c"HOME=/root" } else { c"HOME=/" };
     let mut variables = Variables { words: List::new(), caller };
     let set = variables
         .set_all(FIXED)
+        .and_then(|()| variables.set(home))
         .and_then(|()| variables.set(hostname))
         .and_then(|()| variables.set_all(asked.as_slice()))
         .and_then(|()| variables.set_all(config.environment.as_slice()))
@@ -109,10 +109,7 @@ pub fn collect<'a>(
 
 /// The value of a variable.
 pub fn value<'a>(environment: Argv<'a>, name: &[u8]) -> Option<&'a CStr> {
-    environment.words().find_map(|word| match split_at(word, b'=') {
-        Some((own, value)) if own == name => Some(value),
-        _ => None,
-    })
+    environment.variable(name).map(|word| kernel::tail(word.text(), name.len() + 1))
 }
 
 #[cfg(test)]
@@ -158,7 +155,7 @@ mod tests {
         let got: Vec<_> = environment.words().collect();
         assert_eq!(
             got,
-            [c"PATH=", c"HOME=/root", c"TERM=dumb", c"HOSTNAME=h", c"A=2", c"X=caller", c"AB=3"]
+            [c"PATH=", c"TERM=dumb", c"HOME=/root", c"HOSTNAME=h", c"A=2", c"X=caller", c"AB=3"]
         );
         assert_eq!(value(environment, b"A"), Some(c"2"));
         assert_eq!(value(environment, b"PAT"), None);

@@ -7,5 +7,7 @@ pub mod environment;
 pub mod link;
 pub mod mounts;
 pub mod namespaces;
+pub mod privileges;
 pub mod program;
 pub mod rootfs;
+pub mod seccomp;

@@ -49,14 +49,16 @@ pub fn kernel_files(config: &Config, root: Fd, report: &mut Report) {
     let mounted = over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC);
     let proc = report.step_on(Step::MountProc, c"/proc", mounted);
     if !config.bare {
-        let flags = INERT | libc::MS_RDONLY;
+        let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
         let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
         let sys = report.step_on(Step::MountSys, c"/sys", mounted);
-        let file = mask_file(root, report);
-        mask(proc, MASKED_FILES, Some(file), report);
-        mask(proc, MASKED_PROC, None, report);
-        mask(sys, MASKED_SYS, None, report);
-        protect(proc, report);
+        if !config.privileged {
+            let file = mask_file(root, report);
+            mask(proc, MASKED_FILES, Some(file), report);
+            mask(proc, MASKED_PROC, None, report);
+            mask(sys, MASKED_SYS, None, report);
+            protect(proc, report);
+        }
     }
     report.step(Step::Return, kernel::change_directory_to(root));
 }

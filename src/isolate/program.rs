@@ -3,8 +3,8 @@
 
 use core::ffi::CStr;
 
-use crate::config::Config;
-use crate::isolate::environment;
+use crate::config::{Config, Share};
+use crate::isolate::{environment, privileges};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -34,12 +34,17 @@ pub fn start(config: &Config, environment: Argv, report: &mut Report) -> Pid {
 impl Program<'_, '_> {
     /// Everything between the clone and the program's first instruction.
     fn execute(&mut self) -> u8 {
+        if self.config.pid == Some(Share::Host) {
+            // No pid namespace ends it with pid 1.
+            self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        }
         let workdir = self.config.workdir.unwrap_or(c"/");
         self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
+        privileges::assume(self.config, self.report);
         self.report.tell(Step::Execute, Some(name));
-        let errno = if split_at(name, b'/').is_some() {
+        let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {
             self.search(name)

@@ -2,43 +2,37 @@
 //!
 //! The container's root is bound over `/` itself, so that it lies on top of
 //! the host's. From there `..` of the root leads onto it (a path never crosses
-//! a mount upwards at its root, but walks onto what lies on top), which needs no
-//! second look at ROOTFS by name and works for `/` as for any directory. A
+//! a mount upwards at its root, but walks onto what lies on top), which works for `/` as for any directory. A
 //! process that escapes from a mere chroot climbs to the host's root and finds
 //! the container's on top of it again.
 
 use crate::config::Config;
-use crate::kernel::{self, Errno, Fd, Identity};
+use crate::kernel::{self, Fd};
 use crate::report::Report;
 use crate::steps::Step;
 
-fn open(config: &Config, report: &mut Report) -> (Fd, Identity) {
-    let opened = kernel::open(config.root, libc::O_PATH | libc::O_DIRECTORY)
-        .and_then(|root| kernel::identity(root).map(|identity| (root, identity)));
-    report.step_on(Step::OpenRoot, config.root, opened)
+/// Host side: goes to the directory. clone(2) carries the current directory
+/// over into the new mount namespace, so ROOTFS is looked up only once, and
+/// cannot have become another one in between.
+pub fn go_to(config: &Config, report: &mut Report) {
+    let gone = kernel::change_directory(config.root);
+    report.step_on(Step::OpenRoot, config.root, gone);
 }
 
-/// Host side: finds out which directory ROOTFS names.
-pub fn look_up(config: &Config, report: &mut Report) -> Identity {
-    let (root, identity) = open(config, report);
-    kernel::close(root); // or it would keep the file system busy for the container's life
-    identity
+/// Host side, afterwards: keeps nothing busy for the container's life.
+pub fn go_away(report: &mut Report) {
+    report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"));
 }
 
-/// Container side: binds the directory over `/` and goes there. Opened anew,
-/// because the kernel binds nothing of another mount namespace; `seen` is what
-/// the host side found, and a name that means something else by now is an error.
-/// Gives the new root; unless `--bare`, devices and set-user-id programs of the
+/// Container side: binds the current directory over `/` and goes there.
+/// Gives the new root; unless `--bare` or `--privileged`, devices and set-user-id programs of the
 /// image mean nothing on it and on what is mounted below it.
-pub fn bind(config: &Config, seen: Identity, report: &mut Report) -> Fd {
-    let (root, identity) = open(config, report);
-    let bound = if identity == seen { Ok(()) } else { Err(Errno::ESTALE) }
-        .and_then(|()| kernel::change_directory_to(root))
-        .and_then(|()| kernel::bind(c".", c"/"))
+pub fn bind(config: &Config, report: &mut Report) -> Fd {
+    let bound = kernel::bind(c".", c"/")
         .and_then(|()| kernel::change_directory(c"/.."))
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
     let root = report.step_on(Step::BindRoot, config.root, bound);
-    if !config.bare {
+    if !config.bare && !config.privileged {
         let attributes = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
         let added = kernel::add_attributes(root, attributes, true);
         report.step_on(Step::RestrictRoot, config.root, added);

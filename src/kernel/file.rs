@@ -52,6 +52,20 @@ pub fn open(path: &CStr, flags: c_int) -> Result<Fd> {
     open_at(CURRENT, path, flags)
 }
 
+/// Makes sure that the standard descriptors are open: a closed one becomes
+/// /dev/null, so that nothing that is opened later takes its number.
+pub fn complete_standard_descriptors() -> Result<()> {
+    for number in 0..=libc::STDERR_FILENO {
+        // SAFETY: no memory is passed.
+        if unsafe { call!(Sysno::fcntl, number, libc::F_GETFD) }.is_err() {
+            let path = c"/dev/null".as_ptr();
+            // SAFETY: the path is NUL-terminated and only read. The lowest free number is this one.
+            unsafe { call!(Sysno::openat, CURRENT.0, path, libc::O_RDWR, 0) }?;
+        }
+    }
+    Ok(())
+}
+
 /// read(2): the part of `buffer` that was filled; empty at the end of the file.
 pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     // SAFETY: the buffer is writable for its length.

@@ -13,12 +13,9 @@ fn map(length: usize) -> Result<NonNull<c_void>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-    let address = unsafe { call!(MMAP, 0, length, access, flags, usize::MAX, 0) }?;
+    let address = unsafe { call!(Sysno::mmap, 0, length, access, flags, usize::MAX, 0) }?;
     NonNull::new(address as *mut c_void).ok_or(Errno::ENOMEM)
 }
-
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-const MMAP: Sysno = Sysno::mmap;
 
 /// A stack for clone(2): 64 KiB, as in the article, and below it as much that
 /// faults when touched, so that an overflow is a crash and not a corruption.
@@ -116,8 +113,9 @@ impl<T: Copy> List<T> {
 unsafe fn double(start: NonNull<c_void>, mapped: &mut usize) -> Result<NonNull<c_void>> {
     let old = *mapped;
     if old == 0 {
+        let first = map(4096)?;
         *mapped = 4096;
-        return map(4096);
+        return Ok(first);
     }
     // SAFETY: the caller's promise.
     let moved =

@@ -70,9 +70,14 @@ pub fn clone_process<T>(
     argument: &mut T,
     entry: fn(&mut T) -> u8,
 ) -> Result<Pid> {
-    debug_assert_eq!(namespaces & libc::CLONE_VM, 0);
+    const KINDS: c_int = libc::CLONE_NEWNS
+        | libc::CLONE_NEWPID
+        | libc::CLONE_NEWUTS
+        | libc::CLONE_NEWIPC
+        | libc::CLONE_NEWNET
+        | libc::CLONE_NEWUSER;
     // SAFETY: without CLONE_VM the child works on its own copy of everything.
-    unsafe { launch(namespaces & !libc::CLONE_VM, stack, argument, entry) }
+    unsafe { launch(namespaces & KINDS, stack, argument, entry) }
 }
 
 /// clone(2) with CLONE_VM and CLONE_VFORK: the child runs `entry(argument)` in
@@ -163,7 +168,7 @@ pub fn new_session() -> Result<()> {
     unsafe { call!(Sysno::setsid) }.map(drop)
 }
 
-fn prctl(option: c_int, value: usize) -> Result<usize> {
+pub(super) fn prctl(option: c_int, value: usize) -> Result<usize> {
     // SAFETY: callers pass options that take plain numbers.
     unsafe { call!(Sysno::prctl, option, value, 0, 0, 0) }
 }

@@ -20,6 +20,20 @@ impl<'a> Word<'a> {
         Word(unsafe { NonNull::new_unchecked(text.as_ptr().cast_mut()) }, PhantomData)
     }
 
+    /// Whether it is the variable of this name, that is, goes on with a `=`.
+    pub fn is_variable(self, name: &[u8]) -> bool {
+        let mut at = self.0.as_ptr().cast::<u8>();
+        for byte in name.iter().chain(b"=") {
+            // SAFETY: every byte before this one was equal to one that is no NUL, so this one is
+            // still of the string.
+            if *byte == 0 || unsafe { at.read() } != *byte {
+                return false;
+            }
+            at = at.wrapping_add(1);
+        }
+        true
+    }
+
     /// The word as a string.
     pub fn text(self) -> &'a CStr {
         // SAFETY: by construction the bytes up to the NUL are readable for 'a.
@@ -79,6 +93,11 @@ impl<'a> Argv<'a> {
         let word = self.first()?;
         self.0 = self.0.get(1..)?;
         Some(word)
+    }
+
+    /// The variable of this name, in a vector that is an environment.
+    pub fn variable(&self, name: &[u8]) -> Option<Word<'a>> {
+        self.0.iter().copied().flatten().find(|word| word.is_variable(name))
     }
 
     /// The words in turn.

@@ -2,6 +2,7 @@
 //! Pure: nothing here asks the system anything.
 
 mod buffer;
+mod capabilities;
 mod errors;
 mod numbers;
 mod packed;
@@ -9,6 +10,7 @@ mod rules;
 mod similar;
 
 pub use buffer::Text;
+pub use capabilities::capability;
 pub use errors::push_error;
 pub use numbers::parse_whole;
 pub(crate) use packed::pack;

@@ -20,8 +20,9 @@ find_busybox() {
         say "needs a static busybox in PATH (here is no apt-get to fetch one with)"
         exit 1
     fi
-    place=$(mktemp -d)
-    chmod 755 "$place"
+    place=$root.new/package
+    mkdir "$place"
+    chmod 777 "$place" # apt fetches as a user of its own
     (cd "$place" && apt-get download -qq busybox-static >&2) || (
         apt-get update -qq >&2 && cd "$place" && apt-get download -qq busybox-static >&2
     ) || {
@@ -44,6 +45,7 @@ busybox)
         done
     fi
     cp "$(find_busybox)" "$root.new/bin/busybox"
+    rm -rf "$root.new/package"
     for applet in $("$root.new/bin/busybox" --list); do
         [ "$applet" = busybox ] || ln -s busybox "$root.new/bin/$applet"
     done

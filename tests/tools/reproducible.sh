@@ -1,5 +1,5 @@
 #!/bin/sh
-# Builds the committed sources twice, in two places, and compares: reproducible.sh TARGET
+# Builds the sources twice, in two other places, and compares all three builds: reproducible.sh TARGET
 set -eu
 target=$1
 place=$(mktemp -d)

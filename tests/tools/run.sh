@@ -11,7 +11,8 @@ fi
 limit=
 [ -e /sys/fs/cgroup/pids/cgroup.procs ] && limit='--pids-limit 20'
 if [ -t 0 ]; then
-    echo "This is a shell in a container. 'exit' leaves it."
+    echo "This is a shell in a container. 'exit' leaves it. (It has no terminal of its own"
+    echo "yet: Ctrl-C reaches the shell, and not what runs in it.)"
     exec target/thimble run --hostname my-container $limit "$root" /bin/sh
 fi
 tour='

@@ -79,3 +79,12 @@ pub unsafe fn fill(to: *mut u8, byte: u8, length: usize) {
         unsafe { to.add(at).write_volatile(byte) };
     }
 }
+
+/// What a seccomp(2) filter sees as this architecture (AUDIT_ARCH_AARCH64).
+pub const AUDIT_ARCH: u32 = 0xc000_00b7;
+
+/// No numbers of another ABI come under this architecture.
+pub const FOREIGN_NUMBERS: u32 = u32::MAX;
+
+/// There are no old interfaces here.
+pub const OWN_DENIED: &[syscalls::Sysno] = &[];

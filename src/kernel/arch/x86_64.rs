@@ -85,3 +85,24 @@ pub unsafe fn fill(to: *mut u8, byte: u8, length: usize) {
              options(nostack, preserves_flags));
     }
 }
+
+/// What a seccomp(2) filter sees as this architecture (AUDIT_ARCH_X86_64).
+pub const AUDIT_ARCH: u32 = 0xc000_003e;
+
+/// Numbers from here on are of the x32 ABI (__X32_SYSCALL_BIT).
+pub const FOREIGN_NUMBERS: u32 = 0x4000_0000;
+
+/// System calls that only this architecture has and that a container has no
+/// use for: the old interfaces to segments, ports and modules.
+pub const OWN_DENIED: &[syscalls::Sysno] = &[
+    syscalls::Sysno::iopl,
+    syscalls::Sysno::ioperm,
+    syscalls::Sysno::modify_ldt,
+    syscalls::Sysno::create_module,
+    syscalls::Sysno::get_kernel_syms,
+    syscalls::Sysno::query_module,
+    syscalls::Sysno::uselib,
+    syscalls::Sysno::_sysctl,
+    syscalls::Sysno::sysfs,
+    syscalls::Sysno::ustat,
+];

@@ -1,0 +1,107 @@
+//! What the container's processes may do: ids, capabilities, no_new_privs,
+//! keyring and seccomp. pid 1 is cut down before there is a program, and the
+//! program's process takes on its own on the way to its exec.
+
+use crate::config::{Config, Seccomp};
+use crate::isolate::seccomp;
+use crate::kernel::{self, Errno};
+use crate::report::Report;
+use crate::steps::Step;
+
+const fn set(numbers: &[u32]) -> u64 {
+    let mut set = 0;
+    let mut rest = numbers;
+    while let [number, others @ ..] = rest {
+        set |= 1 << *number;
+        rest = others;
+    }
+    set
+}
+
+/// What a container keeps by default, as with podman: CHOWN DAC_OVERRIDE FOWNER
+/// FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT SETFCAP.
+const DEFAULT: u64 = set(&[0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31]);
+
+const KILL: u64 = set(&[5]);
+const SETGID_SETUID: u64 = set(&[6, 7]);
+const SYS_ADMIN: u64 = set(&[21]);
+
+/// What the program gets, of what there is. What was asked for by name is in
+/// it also if it is not there, so that the kernel refuses it by an error.
+fn kept(config: &Config, there_is: u64) -> u64 {
+    let start = match config {
+        Config { cap_drop: u64::MAX, .. } => 0,
+        Config { cap_add: u64::MAX, .. } | Config { privileged: true, .. } => there_is,
+        _ => DEFAULT & there_is,
+    };
+    let add = if config.cap_add == u64::MAX { 0 } else { config.cap_add };
+    let drop = if config.cap_drop == u64::MAX { 0 } else { config.cap_drop };
+    (start | add) & !drop
+}
+
+/// Whether capabilities are as the caller has them: the article's container.
+fn untouched(config: &Config) -> bool {
+    config.bare && config.cap_add == 0 && config.cap_drop == 0
+}
+
+/// pid 1: takes from the bounding set what the program is not to have, whatever
+/// it executes, and keeps for itself that, what forwarding signals to another
+/// user's program takes, and what the program's process has still to do by it.
+pub fn cut_down(config: &Config, report: &mut Report) {
+    // Not there without CONFIG_KEYS; no room for another while the filter is
+    // going to refuse the keyring calls anyway.
+    let keyring = kernel::new_session_keyring();
+    let filtered = config.filter() == Seccomp::Default;
+    if keyring != Err(Errno::ENOSYS) && !(filtered && keyring == Err(Errno::EDQUOT)) {
+        report.step(Step::NewKeyring, keyring);
+    }
+    if !untouched(config) || config.user.is_some() {
+        report.step(Step::Groups, kernel::clear_groups());
+    }
+    if untouched(config) {
+        return;
+    }
+    let there_is = report.step(Step::Capabilities, kernel::capabilities());
+    let kept = kept(config, there_is);
+    for capability in (0..64).filter(|capability| kept & 1 << capability == 0) {
+        match kernel::drop_from_bounding_set(capability) {
+            Err(Errno::EINVAL) => break, // behind the last
+            dropped => report.step(Step::DropCapability, dropped),
+        }
+    }
+    let mut own = kept | KILL;
+    if config.user.is_some() {
+        own |= SETGID_SETUID;
+    }
+    if !config.no_new_privileges() {
+        own |= SYS_ADMIN; // to load the filter
+    }
+    report.step(Step::Capabilities, kernel::set_capabilities(own & (kept | there_is)));
+}
+
+/// The program's process: everything that is its own, in the one order that
+/// works. A filter without no_new_privs takes CAP_SYS_ADMIN, so it comes before
+/// that is gone; with it, it comes last, so that it bounds nothing but the program.
+pub fn assume(config: &Config, report: &mut Report) {
+    let filter = config.filter() == Seccomp::Default;
+    let no_new_privileges = config.no_new_privileges();
+    if filter && !no_new_privileges {
+        report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
+    }
+    let (user, group) = config.user.unwrap_or((0, 0));
+    if config.user.is_some() {
+        report.step(Step::Ids, kernel::set_ids(user, group));
+    }
+    if !untouched(config) {
+        // For another user than root the kernel has emptied the sets by now.
+        let there_is = report.step(Step::Capabilities, kernel::capabilities());
+        let own = kept(config, there_is) & there_is;
+        report.step(Step::Capabilities, kernel::set_capabilities(own));
+    }
+    if no_new_privileges {
+        report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
+        if filter {
+            report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
+        }
+    }
+}

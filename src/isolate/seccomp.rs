@@ -1,0 +1,303 @@
+//! The default filter of system calls: what reaches past the container, or
+//! into corners of the kernel that a program in one has no use for, is refused
+//! with an error; everything else is allowed.
+//!
+//! It is a constant, made when this is compiled. Arguments are compared by
+//! their low 32 bits, which is what the kernel takes of each of those.
+
+use syscalls::Sysno;
+
+use crate::kernel::Instruction;
+use crate::kernel::arch::{AUDIT_ARCH, FOREIGN_NUMBERS, OWN_DENIED};
+
+/// Refused with EPERM whatever their arguments.
+const DENIED: &[Sysno] = &[
+    // The mount table: the old calls and the new.
+    Sysno::mount,
+    Sysno::umount2,
+    Sysno::pivot_root,
+    Sysno::open_tree,
+    Sysno::open_tree_attr,
+    Sysno::move_mount,
+    Sysno::fsopen,
+    Sysno::fsconfig,
+    Sysno::fsmount,
+    Sysno::fspick,
+    Sysno::mount_setattr,
+    Sysno::statmount,
+    Sysno::listmount,
+    Sysno::setns,
+    // Files by handle, which no root directory bounds (CVE-2014-3519's way).
+    Sysno::open_by_handle_at,
+    Sysno::name_to_handle_at,
+    // The kernel as such.
+    Sysno::bpf,
+    Sysno::perf_event_open,
+    Sysno::userfaultfd,
+    Sysno::kexec_load,
+    Sysno::kexec_file_load,
+    Sysno::init_module,
+    Sysno::finit_module,
+    Sysno::delete_module,
+    Sysno::reboot,
+    Sysno::swapon,
+    Sysno::swapoff,
+    Sysno::syslog,
+    Sysno::acct,
+    Sysno::quotactl,
+    Sysno::quotactl_fd,
+    Sysno::fanotify_init,
+    Sysno::lookup_dcookie,
+    Sysno::vhangup,
+    Sysno::nfsservctl,
+    // Clocks are the host's.
+    Sysno::settimeofday,
+    Sysno::clock_settime,
+    Sysno::adjtimex,
+    Sysno::clock_adjtime,
+    // Keyrings know no namespaces (CVE-2016-0728 among others).
+    Sysno::add_key,
+    Sysno::request_key,
+    Sysno::keyctl,
+    // Other processes' memory and descriptors.
+    Sysno::kcmp,
+    Sysno::pidfd_getfd,
+    Sysno::process_vm_readv,
+    Sysno::process_vm_writev,
+    Sysno::process_madvise,
+];
+
+/// As if the kernel had none of these: programs then do without. clone3 hides its flags from a
+/// filter; io_uring does calls that no filter sees.
+const ABSENT: &[Sysno] =
+    &[Sysno::clone3, Sysno::io_uring_setup, Sysno::io_uring_enter, Sysno::io_uring_register];
+
+/// The bits of a new namespace of any kind, as in clone(2) and unshare(2).
+const NAMESPACES: u32 = 0x7e02_0000;
+
+/// CLONE_NEWTIME, which clone(2) cannot take: there it is part of the signal.
+const NEW_TIME: u32 = 0x80;
+
+/// Put input into a terminal (CVE-2017-5226), or its selection (CVE-2023-1523):
+/// tty_ioctl(4), ioctl_console(2).
+const TIOCSTI: u32 = 0x5412;
+const TIOCLINUX: u32 = 0x541c;
+
+/// The highest number that is known to be harmless or is decided about here.
+const LAST: u32 = Sysno::last() as u32;
+
+const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
+const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
+const fn errno(number: i32) -> u32 {
+    libc::SECCOMP_RET_ERRNO | number as u32
+}
+
+/// BPF: load the 32-bit word of `struct seccomp_data` at an offset.
+const LOAD: u16 = 0x20;
+/// BPF: compare with the operand.
+const EQUAL: u16 = 0x15;
+const ABOVE: u16 = 0x25;
+const ANY_BIT: u16 = 0x45;
+/// BPF: end with the operand as the verdict.
+const RETURN: u16 = 0x06;
+
+/// Offsets in `struct seccomp_data`: the number, the architecture, the low
+/// halves of the arguments on a little-endian processor.
+const NUMBER: u32 = 0;
+const ARCHITECTURE: u32 = 4;
+const fn argument(index: u32) -> u32 {
+    16 + 8 * index
+}
+
+/// Room while the filter is put together.
+const MOST: usize = 256;
+
+struct Builder {
+    instructions: [Instruction; MOST],
+    length: usize,
+}
+
+#[allow(clippy::indexing_slicing)] // runs while compiling, where it fails the build
+impl Builder {
+    const fn add(&mut self, code: u16, if_true: u8, if_false: u8, operand: u32) {
+        self.instructions[self.length] = Instruction { code, if_true, if_false, operand };
+        self.length += 1;
+    }
+
+    /// Unless the comparison holds, leave out so many instructions.
+    const fn only_if(&mut self, code: u16, operand: u32, otherwise_skip: u8) {
+        self.add(code, 0, otherwise_skip, operand);
+    }
+
+    /// A verdict for each of these numbers.
+    const fn each(&mut self, calls: &[Sysno], verdict: u32) {
+        let mut at = 0;
+        while at < calls.len() {
+            // If it is this one, go to the verdict behind the last.
+            let behind = calls.len() - at - 1;
+            assert!(behind < 255);
+            let last = behind == 0;
+            self.add(EQUAL, behind as u8, if last { 1 } else { 0 }, calls[at] as u32);
+            at += 1;
+        }
+        if !calls.is_empty() {
+            self.add(RETURN, 0, 0, verdict);
+        }
+    }
+
+    /// EPERM for a call if one of its arguments compares so.
+    const fn argument_of(&mut self, call: Sysno, index: u32, code: u16, operands: &[u32]) {
+        // The argument's load, its comparisons, two verdicts.
+        self.only_if(EQUAL, call as u32, operands.len() as u8 + 3);
+        self.add(LOAD, 0, 0, argument(index));
+        let mut at = 0;
+        while at < operands.len() {
+            self.add(code, (operands.len() - at) as u8, 0, operands[at]);
+            at += 1;
+        }
+        self.add(RETURN, 0, 0, ALLOW);
+        self.add(RETURN, 0, 0, errno(libc::EPERM));
+    }
+
+    /// For a call, only these values of its first argument: others get the errno.
+    const fn only_these(&mut self, call: Sysno, values: &[u32], refusal: i32) {
+        self.only_if(EQUAL, call as u32, values.len() as u8 + 3);
+        self.add(LOAD, 0, 0, argument(0));
+        let mut at = 0;
+        while at < values.len() {
+            self.add(EQUAL, (values.len() - at) as u8, 0, values[at]);
+            at += 1;
+        }
+        self.add(RETURN, 0, 0, errno(refusal));
+        self.add(RETURN, 0, 0, ALLOW);
+    }
+}
+
+const fn build() -> Builder {
+    let nothing = Instruction { code: 0, if_true: 0, if_false: 0, operand: 0 };
+    let mut filter = Builder { instructions: [nothing; MOST], length: 0 };
+    filter.add(LOAD, 0, 0, ARCHITECTURE);
+    filter.add(EQUAL, 1, 0, AUDIT_ARCH);
+    filter.add(RETURN, 0, 0, KILL);
+    filter.add(LOAD, 0, 0, NUMBER);
+    // Also the foreign ones, which all are higher.
+    assert!(FOREIGN_NUMBERS > LAST);
+    filter.only_if(ABOVE, LAST, 1);
+    filter.add(RETURN, 0, 0, errno(libc::ENOSYS));
+    filter.each(ABSENT, errno(libc::ENOSYS));
+    filter.each(DENIED, errno(libc::EPERM));
+    filter.each(OWN_DENIED, errno(libc::EPERM));
+    filter.argument_of(Sysno::clone, 0, ANY_BIT, &[NAMESPACES]);
+    filter.argument_of(Sysno::unshare, 0, ANY_BIT, &[NAMESPACES | NEW_TIME]);
+    filter.argument_of(Sysno::ioctl, 1, EQUAL, &[TIOCSTI, TIOCLINUX]);
+    // PER_LINUX, and the question for the present one.
+    filter.only_these(Sysno::personality, &[0, 0xffff_ffff], libc::EPERM);
+    // Unix, IPv4, IPv6, netlink, packet.
+    filter.only_these(Sysno::socket, &[1, 2, 10, 16, 17], libc::EAFNOSUPPORT);
+    filter.only_these(Sysno::socketpair, &[1, 2, 10, 16, 17], libc::EAFNOSUPPORT);
+    filter.add(RETURN, 0, 0, ALLOW);
+    filter
+}
+
+/// The filter.
+pub static DEFAULT: [Instruction; build().length] = {
+    let built = build();
+    let (filter, _) = built.instructions.split_at(build().length);
+    let mut exact = [Instruction { code: 0, if_true: 0, if_false: 0, operand: 0 }; build().length];
+    exact.copy_from_slice(filter);
+    exact
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the kernel would do: runs the filter over a system call.
+    fn verdict(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+        let mut data = [0; 16];
+        data[0] = number;
+        data[1] = architecture;
+        for (at, argument) in arguments.into_iter().enumerate() {
+            data[4 + 2 * at] = argument as u32;
+            data[5 + 2 * at] = (argument >> 32) as u32;
+        }
+        let (mut at, mut word) = (0, 0);
+        loop {
+            let Instruction { code, if_true, if_false, operand } = DEFAULT[at];
+            at += 1;
+            let holds = match code {
+                LOAD => {
+                    word = data[operand as usize / 4];
+                    continue;
+                }
+                RETURN => return operand,
+                EQUAL => word == operand,
+                ABOVE => word > operand,
+                ANY_BIT => word & operand != 0,
+                other => panic!("no such instruction: {other:#x}"),
+            };
+            at += usize::from(if holds { if_true } else { if_false });
+        }
+    }
+
+    fn of(call: Sysno, first: u64, second: u64) -> u32 {
+        verdict(AUDIT_ARCH, call as u32, [first, second, 0, 0, 0, 0])
+    }
+
+    #[test]
+    fn each_call_has_its_verdict() {
+        for number in 0..=LAST {
+            let Some(call) = Sysno::new(number as usize) else { continue };
+            let listed = |list: &[Sysno]| list.contains(&call);
+            let want = if listed(ABSENT) {
+                errno(libc::ENOSYS)
+            } else if listed(DENIED) || listed(OWN_DENIED) {
+                errno(libc::EPERM)
+            } else if call == Sysno::socket || call == Sysno::socketpair {
+                errno(libc::EAFNOSUPPORT) // family 0
+            } else {
+                ALLOW
+            };
+            assert_eq!(of(call, 0, 0), want, "{call}");
+        }
+    }
+
+    #[test]
+    fn foreign_calls_are_refused() {
+        assert_eq!(verdict(0x4000_0003, 20, [0; 6]), KILL); // i386's getpid
+        for number in [LAST + 1, 1000, 0x4000_0000, 0x4000_0027, u32::MAX] {
+            assert_eq!(verdict(AUDIT_ARCH, number, [0; 6]), errno(libc::ENOSYS), "{number:#x}");
+        }
+    }
+
+    #[test]
+    fn arguments_count_by_their_low_half() {
+        let (yes, no) = (ALLOW, errno(libc::EPERM));
+        let high = 0x1234_5678_0000_0000;
+        for bit in [17, 25, 26, 27, 28, 29, 30] {
+            assert_eq!(of(Sysno::clone, 1 << bit, 0), no, "clone, bit {bit}");
+            assert_eq!(of(Sysno::unshare, high | 1 << bit, 0), no, "unshare, bit {bit}");
+        }
+        for (call, first, second, want) in [
+            (Sysno::clone, 0x0100_0011, 0, yes), // a process, as in fork(3)
+            (Sysno::clone, 0x003d_0f00, 0, yes), // a thread, as of pthread_create(3)
+            (Sysno::unshare, 0x80, 0, no),
+            (Sysno::unshare, 0x200, 0, yes), // CLONE_FS
+            (Sysno::ioctl, 0, 0x5401, yes),  // TCGETS
+            (Sysno::ioctl, 0, 0x5412, no),
+            (Sysno::ioctl, 0, high | 0x5412, no),
+            (Sysno::ioctl, 0, high | 0x541c, no),
+            (Sysno::personality, 0, 0, yes),
+            (Sysno::personality, 0xffff_ffff, 0, yes),
+            (Sysno::personality, 0x0040_0000, 0, no), // READ_IMPLIES_EXEC
+        ] {
+            assert_eq!(of(call, first, second), want, "{call} {first:#x} {second:#x}");
+        }
+        for family in 0..64 {
+            let known = [1, 2, 10, 16, 17].contains(&family);
+            let want = if known { yes } else { errno(libc::EAFNOSUPPORT) };
+            assert_eq!(of(Sysno::socket, family, 0), want, "family {family}");
+            assert_eq!(of(Sysno::socketpair, high | family, 0), want, "family {family}");
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The names of the capabilities.
+
+use super::{Key, Packed, Text, pack};
+
+/// By number, as in capabilities(7), without their `CAP_`.
+const NAMES: Packed = pack!(
+    "CHOWN\0DAC_OVERRIDE\0DAC_READ_SEARCH\0FOWNER\0FSETID\0KILL\0SETGID\0SETUID\0\
+     SETPCAP\0LINUX_IMMUTABLE\0NET_BIND_SERVICE\0NET_BROADCAST\0NET_ADMIN\0NET_RAW\0IPC_LOCK\0\
+     IPC_OWNER\0SYS_MODULE\0SYS_RAWIO\0SYS_CHROOT\0SYS_PTRACE\0SYS_PACCT\0SYS_ADMIN\0SYS_BOOT\0\
+     SYS_NICE\0SYS_RESOURCE\0SYS_TIME\0SYS_TTY_CONFIG\0MKNOD\0LEASE\0AUDIT_WRITE\0\
+     AUDIT_CONTROL\0SETFCAP\0MAC_OVERRIDE\0MAC_ADMIN\0SYSLOG\0WAKE_ALARM\0BLOCK_SUSPEND\0\
+     AUDIT_READ\0PERFMON\0BPF\0CHECKPOINT_RESTORE\0"
+);
+
+/// The set that a name means: one capability, with or without `CAP_` and in
+/// any case of letters, or every one for `ALL`.
+pub fn capability(name: &[u8]) -> Option<u64> {
+    if name.eq_ignore_ascii_case(b"ALL") {
+        return Some(u64::MAX);
+    }
+    let name = match name.split_at_checked(4) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(b"CAP_") => rest,
+        _ => name,
+    };
+    let mut number = 0;
+    loop {
+        let mut known = Text::new();
+        if !known.push_part(NAMES, Key::Place(number)) {
+            return None;
+        }
+        if known.as_bytes().eq_ignore_ascii_case(name) {
+            return Some(1 << number);
+        }
+        number += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_numbers() {
+        for (name, want) in [
+            ("CHOWN", Some(1)),
+            ("chown", Some(1)),
+            ("CAP_CHOWN", Some(1)),
+            ("cap_sys_admin", Some(1 << 21)),
+            ("SETFCAP", Some(1 << 31)),
+            ("CHECKPOINT_RESTORE", Some(1 << 40)),
+            ("all", Some(u64::MAX)),
+            ("", None),
+            ("CAP_", None),
+            ("CAP_ALL", None),
+            ("SYS", None),
+            ("SYS_ADMINX", None),
+        ] {
+            assert_eq!(capability(name.as_bytes()), want, "{name}");
+        }
+    }
+}
