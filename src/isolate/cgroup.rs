@@ -83,8 +83,8 @@ fn is_known(path: &CStr, made: &[Directory]) -> bool {
 pub fn admit(config: &Config, child: Pid, report: &mut Report) {
     let pid = Text::number(child.number() as u64);
     write(b"cgroup.procs", pid.as_bytes(), report);
-    let asked = |setting: &&CStr| setting.to_bytes().starts_with(b"notify_on_release=");
-    if !config.cgroup_conf.as_slice().iter().any(|setting| asked(&setting)) {
+    let asked = |setting: &CStr| setting.to_bytes().starts_with(b"notify_on_release=");
+    if !config.cgroup_conf.as_slice().iter().any(|setting| asked(setting)) {
         write(b"notify_on_release", b"1", report);
     }
     match config.pids_limit {

@@ -181,7 +181,7 @@ const fn build() -> Builder {
     filter.add(RETURN, 0, 0, KILL);
     filter.add(LOAD, 0, 0, NUMBER);
     // Also the foreign ones, which all are higher.
-    assert!(FOREIGN_NUMBERS > LAST);
+    const { assert!(FOREIGN_NUMBERS > LAST) };
     filter.only_if(ABOVE, LAST, 1);
     filter.add(RETURN, 0, 0, errno(libc::ENOSYS));
     filter.each(ABSENT, errno(libc::ENOSYS));
