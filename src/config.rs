@@ -43,6 +43,10 @@ pub struct Config<'a> {
     pub verbose: bool,
     /// Only the article's namespaces, and nothing in the root but /proc.
     pub bare: bool,
+    /// What is mounted into the root, in this order.
+    pub mounts: List<Mount<'a>>,
+    /// The root file system is read-only.
+    pub read_only: bool,
     /// Leave the root by chroot alone.
     pub no_pivot: bool,
     /// `None` for what `bare` makes the default.
@@ -55,6 +59,15 @@ pub struct Config<'a> {
     pub uts: Option<Share>,
     /// The same for the cgroup namespace.
     pub cgroup_namespace: Option<Share>,
+}
+
+/// Something to mount into the root, as it was asked for.
+#[derive(Clone, Copy)]
+pub enum Mount<'a> {
+    /// `SRC:DST[:ro|rw]`
+    Volume(&'a CStr),
+    /// `DST[:OPTIONS]`
+    Tmpfs(&'a CStr),
 }
 
 /// A filter of system calls.
@@ -117,6 +130,8 @@ impl Config<'_> {
             cgroup_parent: None,
             verbose: false,
             bare: false,
+            mounts: List::new(),
+            read_only: false,
             no_pivot: false,
             network: None,
             pid: None,

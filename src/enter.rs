@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs};
+use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs, volumes};
 use crate::kernel::{self, Argv};
 use crate::report::Report;
 use crate::steps::Step;
@@ -46,6 +46,8 @@ pub fn enter(container: &mut Container) -> u8 {
     // While the host's proc and sysfs are there: a user namespace asks for that.
     mounts::kernel_files(config, root, report);
     devices::dev(config, root, report);
+    volumes::mount_all(config, root, report);
+    rootfs::seal(config, root, report);
     rootfs::enter(config, report);
     namespaces::set_up_network(config, report);
 

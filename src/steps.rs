@@ -44,6 +44,8 @@ steps! {
     MakePrivate = "make all mounts private",
     BindRoot = "bind the root file system",
     RestrictRoot = "add nodev and nosuid to",
+    ReadOnly = "make the root read-only:",
+    MountVolume = "mount",
     MountProc = "mount proc on",
     MountSys = "mount sysfs on",
     MakeMask = "make a file to mask others with",
@@ -137,6 +139,16 @@ const HINTS: &[(Step, Errno, Packed)] = &[
     (Step::MountProc, Errno::ENOTDIR, A_LINK),
     (Step::MountSys, Errno::ENOTDIR, A_LINK),
     (Step::MountDev, Errno::ENOTDIR, A_LINK),
+    (
+        Step::MountVolume,
+        Errno::EPERM,
+        pack!("nothing can be mounted on the root itself or below /proc"),
+    ),
+    (
+        Step::MountVolume,
+        Errno::EINVAL,
+        pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
+    ),
     (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
 ];

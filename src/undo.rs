@@ -71,11 +71,14 @@ pub fn relay(link: Fd) -> bool {
     let mut buffer = [0; Text::SIZE];
     // If the other side ended without having read its release, the first answer is that
     // (ECONNRESET), and what it told comes next.
-    let lines = match kernel::read(link, &mut buffer) {
-        Ok(lines) => lines.len(),
-        Err(_) => kernel::read(link, &mut buffer).map_or(0, <[u8]>::len),
-    };
-    let lines = buffer.get(..lines).unwrap_or(&[]);
+    let mut length = 0;
+    for _ in 0..2 {
+        if let Ok(lines) = kernel::read(link, &mut buffer) {
+            length = lines.len();
+            break;
+        }
+    }
+    let lines = buffer.get(..length).unwrap_or(&[]);
     // Nobody is left to tell if the standard error is gone.
     let _ = kernel::write_all(kernel::STDERR, lines);
     !lines.is_empty()

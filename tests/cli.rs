@@ -114,6 +114,18 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--cgroup-parent", "/a/../b"],
             "--cgroup-parent /a/../b: must be a path below the cgroup hierarchy, without '..'",
         ),
+        (
+            vec!["-v", "/a"],
+            "-v /a: must be SRC:DST, SRC:DST:ro or SRC:DST:rw, absolute paths without '..', DST not below /proc",
+        ),
+        (
+            vec!["-v", "/a:/proc/sys"],
+            "-v /a:/proc/sys: must be SRC:DST, SRC:DST:ro or SRC:DST:rw, absolute paths without '..', DST not below /proc",
+        ),
+        (
+            vec!["--tmpfs", "/"],
+            "--tmpfs /: must be DST or DST:OPTIONS, an absolute path without '..', not below /proc",
+        ),
         (vec!["-u", "root"], "-u root: must be UID or UID:GID, numbers up to 4294967294"),
         (
             vec!["-u", "4294967295"],
@@ -155,7 +167,7 @@ fn only_the_letters_of_the_help_are_options() {
         .into_iter()
         .filter_map(|(_, line)| line.strip_prefix("  -").map(|rest| rest.as_bytes()[0]))
         .collect();
-    assert_eq!(known.len(), 4);
+    assert_eq!(known.len(), 5);
     for letter in (1..128).filter(|letter| !known.contains(letter) && *letter != b'-') {
         let word = format!("-{}", letter as char);
         let ran = run(&["run", &word, "x", "/nowhere"]);
@@ -317,7 +329,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 21);
+    assert_eq!(lines.len(), 24);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

@@ -4,12 +4,12 @@
 
 use core::ffi::CStr;
 
-use super::parser::{Opt, Takes::*};
-use crate::config::{Config, Limit, Network, Seccomp};
+use super::parser::{NO_MEMORY, Opt, Takes::*};
+use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_name, pack,
-    parse_whole, split_at,
+    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_name,
+    check_tmpfs, check_volume, pack, parse_whole, split_at,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -21,6 +21,9 @@ pub const RUN: &[Opt] = &[
     Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
     Opt("  -u, --user UID[:GID]            ids of the program (0:0)", Value(user)),
     Opt("\nfiles:", Nothing),
+    Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
+    Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
+    Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
     Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
     Opt("\nisolation:", Nothing),
     Opt("      --network none|host|ns:PATH network namespace (none: loopback only)", Value(network)),
@@ -71,6 +74,18 @@ fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
         return Some(pack!("must be none, host or ns:PATH, an absolute path"));
     });
     None
+}
+
+fn volume<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    check_volume(value).or(mount(config, Mount::Volume(value)))
+}
+
+fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    check_tmpfs(value).or(mount(config, Mount::Tmpfs(value)))
+}
+
+fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
+    config.mounts.push(mount).err().map(|_| NO_MEMORY)
 }
 
 fn user(config: &mut Config, value: &CStr) -> Option<Packed> {

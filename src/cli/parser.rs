@@ -66,6 +66,9 @@ pub struct Parser<'a, 'c> {
     pub usage: Usage<'a>,
 }
 
+/// What is wrong where a list cannot grow.
+pub const NO_MEMORY: Packed = pack!("there is no memory left for it");
+
 /// Something is wrong with a word; the parser knows what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wrong;
@@ -178,7 +181,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             }
             (Takes::Words(field, check), Some(value)) => match field(config).push(value) {
                 Ok(()) => check(value),
-                Err(_) => Some(pack!("there is no memory left for it")),
+                Err(_) => Some(NO_MEMORY),
             },
             (Takes::Value(set), Some(value)) => set(config, value),
         };

@@ -11,3 +11,4 @@ pub mod privileges;
 pub mod program;
 pub mod rootfs;
 pub mod seccomp;
+pub mod volumes;

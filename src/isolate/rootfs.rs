@@ -34,10 +34,26 @@ pub fn bind(config: &Config, report: &mut Report) -> Fd {
     let root = report.step_on(Step::BindRoot, config.root, bound);
     if !config.bare && !config.privileged {
         let attributes = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
-        let added = kernel::add_attributes(root, attributes, true);
+        let added = kernel::change_attributes(root, attributes, 0, true);
         report.step_on(Step::RestrictRoot, config.root, added);
     }
+    if config.read_only {
+        // What is mounted below now, and the root itself once mount points were made on it.
+        let read_only = libc::MOUNT_ATTR_RDONLY;
+        let changed = kernel::change_attributes(root, read_only, 0, true)
+            .and_then(|()| kernel::change_attributes(root, 0, read_only, false));
+        report.step_on(Step::ReadOnly, config.root, changed);
+    }
     root
+}
+
+/// Container side: makes the root read-only, if asked to, now that everything
+/// is mounted.
+pub fn seal(config: &Config, root: Fd, report: &mut Report) {
+    if config.read_only {
+        let sealed = kernel::change_attributes(root, libc::MOUNT_ATTR_RDONLY, 0, false);
+        report.step_on(Step::ReadOnly, config.root, sealed);
+    }
 }
 
 /// Container side: makes the current directory the root and forgets the host's.

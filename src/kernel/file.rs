@@ -52,6 +52,37 @@ pub fn open(path: &CStr, flags: c_int) -> Result<Fd> {
     open_at(CURRENT, path, flags)
 }
 
+/// The kernel's `struct open_how`.
+#[repr(C)]
+struct How {
+    flags: u64,
+    mode: u64,
+    resolve: u64,
+}
+
+/// openat2(2) of a path as if `root` were the process's root, and without
+/// following a magic link. ENOSYS before Linux 5.6.
+pub fn open_in_root(root: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
+    let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    let how = How { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
+    // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
+    // are only read.
+    unsafe { call!(Sysno::openat2, root.0, path.as_ptr(), &raw const how, size_of::<How>()) }
+        .map(Fd::new)
+}
+
+/// Makes an empty directory or file, if there is nothing of that name.
+pub fn make_at(directory: Fd, name: &CStr, is_directory: bool) -> Result<()> {
+    let name = name.as_ptr();
+    // SAFETY: the name is NUL-terminated and only read.
+    unsafe {
+        match is_directory {
+            true => perform!(Sysno::mkdirat, directory.0, name, 0o755),
+            false => perform!(Sysno::mknodat, directory.0, name, libc::S_IFREG | 0o644, 0),
+        }
+    }
+}
+
 /// Makes sure that the standard descriptors are open: a closed one becomes
 /// /dev/null, so that nothing that is opened later takes its number.
 pub fn complete_standard_descriptors() -> Result<()> {
@@ -138,15 +169,23 @@ pub struct Identity {
     pub inode: u64,
 }
 
-/// fstat(2), of which only the identity is kept.
-pub fn identity(fd: Fd) -> Result<Identity> {
+fn status(fd: Fd) -> Result<libc::stat> {
     let mut status = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: on success the kernel has filled the whole structure.
-    let status = unsafe {
-        call!(Sysno::fstat, fd.0, status.as_mut_ptr())?;
-        status.assume_init()
-    };
-    Ok(Identity { device: status.st_dev, inode: status.st_ino })
+    unsafe {
+        perform!(Sysno::fstat, fd.0, status.as_mut_ptr())?;
+        Ok(status.assume_init())
+    }
+}
+
+/// fstat(2), of which only the identity is kept.
+pub fn identity(fd: Fd) -> Result<Identity> {
+    status(fd).map(|status| Identity { device: status.st_dev, inode: status.st_ino })
+}
+
+/// fstat(2), of which only the type is kept.
+pub fn is_directory(fd: Fd) -> Result<bool> {
+    status(fd).map(|status| status.st_mode & libc::S_IFMT == libc::S_IFDIR)
 }
 
 /// The type of the file system that a descriptor lies on: one of the

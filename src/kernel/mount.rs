@@ -5,7 +5,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Fd, Result, perform};
+use super::{Fd, Result, call, perform};
 
 /// mount(2) of a file system by type. `data` are its own options, `c""` for none.
 pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> {
@@ -44,11 +44,11 @@ struct Attributes {
     userns: u64,
 }
 
-/// mount_setattr(2): adds flags (`MOUNT_ATTR_*`) to a mount and, if asked to,
-/// to all below it, and takes none away. ENOSYS before Linux 5.12.
-pub fn add_attributes(mount: Fd, set: u64, recursive: bool) -> Result<()> {
+/// mount_setattr(2): sets and clears flags (`MOUNT_ATTR_*`) of a mount and, if
+/// asked to, of all below it. ENOSYS before Linux 5.12.
+pub fn change_attributes(mount: Fd, set: u64, clear: u64, recursive: bool) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    let attributes = Attributes { set, clear: 0, propagation: 0, userns: 0 };
+    let attributes = Attributes { set, clear, propagation: 0, userns: 0 };
     // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
     // are only read.
     unsafe {
@@ -61,6 +61,22 @@ pub fn add_attributes(mount: Fd, set: u64, recursive: bool) -> Result<()> {
             size_of::<Attributes>()
         )
     }
+}
+
+/// open_tree(2) with OPEN_TREE_CLONE: a bind of what the path names and of all
+/// that is mounted below, which is nowhere yet. ENOSYS before Linux 5.2.
+pub fn open_tree(path: &CStr) -> Result<Fd> {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { call!(Sysno::open_tree, libc::AT_FDCWD, path.as_ptr(), flags) }.map(Fd::new)
+}
+
+/// move_mount(2): puts a mount of `open_tree` onto what `target` is.
+pub fn move_mount(mount: Fd, target: Fd) -> Result<()> {
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
+    let here = c"".as_ptr();
+    // SAFETY: both paths are NUL-terminated and only read.
+    unsafe { perform!(Sysno::move_mount, mount.number(), here, target.number(), here, flags) }
 }
 
 /// mount(2) that takes `/` and all below it out of every peer group: from here

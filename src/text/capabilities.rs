@@ -15,20 +15,22 @@ const NAMES: Packed = pack!(
 /// The set that a name means: one capability, with or without `CAP_` and in
 /// any case of letters, or every one for `ALL`.
 pub fn capability(name: &[u8]) -> Option<u64> {
-    if name.eq_ignore_ascii_case(b"ALL") {
+    let mut upper = Text::new();
+    for byte in name {
+        upper.push(&[byte.to_ascii_uppercase()]);
+    }
+    let name = upper.as_bytes();
+    if name == b"ALL" {
         return Some(u64::MAX);
     }
-    let name = match name.split_at_checked(4) {
-        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(b"CAP_") => rest,
-        _ => name,
-    };
+    let name = name.strip_prefix(b"CAP_").unwrap_or(name);
     let mut number = 0;
     loop {
         let mut known = Text::new();
         if !known.push_part(NAMES, Key::Place(number)) {
             return None;
         }
-        if known.as_bytes().eq_ignore_ascii_case(name) {
+        if known.as_bytes() == name {
             return Some(1 << number);
         }
         number += 1;

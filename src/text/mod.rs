@@ -4,6 +4,7 @@
 mod buffer;
 mod capabilities;
 mod errors;
+mod fields;
 mod numbers;
 mod packed;
 mod rules;
@@ -12,10 +13,13 @@ mod similar;
 pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
+pub use fields::Fields;
 pub use numbers::parse_whole;
 pub(crate) use packed::pack;
 pub use packed::{Key, Packed, pack_bytes, packed_length};
-pub use rules::{check_cgroup_file, check_cgroup_parent, check_hostname, check_name};
+pub use rules::{
+    check_cgroup_file, check_cgroup_parent, check_hostname, check_name, check_tmpfs, check_volume,
+};
 pub use similar::nearest;
 
 use core::ffi::CStr;

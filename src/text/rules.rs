@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::{Packed, Parts, pack, split_at};
+use super::{Fields, Packed, Parts, pack, split_at};
 
 fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
@@ -47,6 +47,35 @@ pub fn check_cgroup_parent(path: &CStr) -> Option<Packed> {
     let leads_out = Parts::of(path, b'/').any(|part| part == b"..");
     (path.is_empty() || leads_out)
         .then_some(pack!("must be a path below the cgroup hierarchy, without '..'"))
+}
+
+/// Whether a path inside the container is one that can be mounted on: absolute,
+/// not the root itself, and without a `..`, which would be taken by its look.
+fn is_target(path: &[u8]) -> bool {
+    path.starts_with(b"/")
+        && path.iter().any(|byte| *byte != b'/')
+        && !Parts::of(path, b'/').any(|part| part == b"..")
+        && path != b"/proc"
+        && !path.starts_with(b"/proc/")
+}
+
+/// `SRC:DST[:ro|rw]` with absolute paths.
+pub fn check_volume(word: &CStr) -> Option<Packed> {
+    let fields = Fields::of(word);
+    let good = matches!(fields.count(), 2 | 3)
+        && fields.bytes(0).starts_with(b"/")
+        && is_target(fields.bytes(1))
+        && (fields.count() == 2 || matches!(fields.bytes(2), b"ro" | b"rw"));
+    (!good).then_some(pack!("must be SRC:DST, SRC:DST:ro or SRC:DST:rw, absolute paths without '..', DST not below /proc"))
+}
+
+/// `DST[:OPTIONS]`; of the options the kernel says whether it knows them.
+pub fn check_tmpfs(word: &CStr) -> Option<Packed> {
+    let fields = Fields::of(word);
+    let good = fields.count() <= 2 && is_target(fields.bytes(0));
+    (!good).then_some(pack!(
+        "must be DST or DST:OPTIONS, an absolute path without '..', not below /proc"
+    ))
 }
 
 #[cfg(test)]
@@ -96,6 +125,46 @@ mod tests {
             ("a\x1b[2J", false),
         ] {
             assert_eq!(check_hostname(&c(name)).is_none(), good, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn volumes() {
+        for (word, good) in [
+            (c"/a:/b", true),
+            (c"/a:/b:ro", true),
+            (c"/a:/b/c:rw", true),
+            (c"/a\\:b:/c", true),
+            (c"/a", false),
+            (c"a:/b", false),
+            (c"/a:b", false),
+            (c"/a:/", false),
+            (c"/a:///", false),
+            (c"/a:/b/../c", false),
+            (c"/a:/proc", false),
+            (c"/a:/proc/sys", false),
+            (c"/a:/process", true),
+            (c"/a:/b:z", false),
+            (c"/a:/b:ro:x", false),
+            (c":/b", false),
+        ] {
+            assert_eq!(check_volume(word).is_none(), good, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn tmpfs_words() {
+        for (word, good) in [
+            (c"/a", true),
+            (c"/a:size=1m", true),
+            (c"/a:size=1m,mode=700,ro,exec", true),
+            (c"/a:", true),
+            (c"a", false),
+            (c"/", false),
+            (c"/a:size=1:x", false),
+            (c"/proc/x", false),
+        ] {
+            assert_eq!(check_tmpfs(word).is_none(), good, "{word:?}");
         }
     }
 

@@ -1,0 +1,226 @@
+//! Volumes, temporary file systems, a read-only root; and the ways in which an
+//! image tries to turn them against the host.
+
+mod common;
+use common::*;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// Runs a shell script in a root with these options.
+fn in_root(root: &Path, options: &[&str], script: &str) -> Ran {
+    let mut words = vec!["run"];
+    words.extend(options);
+    words.extend([root.to_str().unwrap(), "/bin/sh", "-c", script]);
+    run(&words)
+}
+
+fn source() -> tempfile::TempDir {
+    let source = tempfile::tempdir().unwrap();
+    fs::write(source.path().join("file"), "content\n").unwrap();
+    source
+}
+
+#[test]
+fn a_directory_and_a_file_are_bound_and_their_places_made() {
+    let (root, source) = (own_root(), source());
+    let directory = format!("{}:/data/deep", source.path().display());
+    let file = format!("{}/file:/etc/made/here", source.path().display());
+    let out = in_root(
+        root.path(),
+        &["-v", &directory, "--volume", &file],
+        "cat /data/deep/file /etc/made/here; echo new > /data/deep/new; grep -E ' /(data|etc)' /proc/self/mountinfo | cut -d' ' -f5,6",
+    )
+    .good();
+    let restricted = "rw,nosuid,nodev,relatime";
+    assert_eq!(
+        out,
+        format!("content\ncontent\n/data/deep {restricted}\n/etc/made/here {restricted}\n")
+    );
+    assert_eq!(fs::read_to_string(source.path().join("new")).unwrap(), "new\n");
+    // The places stay, empty, as they do with docker.
+    assert!(root.path().join("data/deep").is_dir());
+    assert_eq!(fs::read(root.path().join("etc/made/here")).unwrap(), b"");
+}
+
+#[test]
+fn read_only_means_all_that_is_mounted_below_too() {
+    let (root, source, program) = (own_root(), source(), thimble());
+    let place = source.path().display();
+    let script = format!(
+        "mkdir {place}/below && mount -t tmpfs none {place}/below && {} run -v {place}:/mnt:ro {} sh -c \
+         'cat /mnt/file; touch /mnt/x; touch /mnt/below/x; touch /tmp/x'",
+        program.display(),
+        root.path().display()
+    );
+    let ran = Ran::of(command("unshare", &["--mount", "sh", "-c", &script]).output().unwrap());
+    assert_eq!(ran.out, "content\n");
+    assert_eq!(
+        ran.err,
+        "touch: /mnt/x: Read-only file system\ntouch: /mnt/below/x: Read-only file system\n"
+    );
+}
+
+#[test]
+fn the_order_of_the_command_line_is_the_order_of_mounts() {
+    let (root, source) = (own_root(), source());
+    let inside = format!("{}:/run/data", source.path().display());
+    let out =
+        in_root(root.path(), &["--tmpfs", "/run", "-v", &inside], "ls /run; cat /run/data/file")
+            .good();
+    assert_eq!(out, "data\ncontent\n");
+    // The other way round the volume is covered.
+    let out = in_root(root.path(), &["-v", &inside, "--tmpfs", "/run"], "ls /run").good();
+    assert_eq!(out, "");
+    // And a volume over one of thimble's own.
+    let shm = format!("{}:/dev/shm", source.path().display());
+    assert_eq!(in_root(root.path(), &["-v", &shm], "ls /dev/shm").good(), "file\n");
+}
+
+#[test]
+fn colons_can_be_escaped() {
+    let (root, source) = (own_root(), source());
+    fs::write(source.path().join("a:b"), "colon\n").unwrap();
+    let volume = format!("{}/a\\:b:/c\\:d", source.path().display());
+    assert_eq!(in_root(root.path(), &["-v", &volume], "cat /c:d").good(), "colon\n");
+}
+
+#[test]
+fn a_tmpfs_has_the_size_the_mode_and_the_flags_asked_for() {
+    let root = own_root();
+    let show = "grep ' /scratch ' /proc/self/mountinfo | cut -d' ' -f6; stat -c %a /scratch; df -k /scratch | tail -n 1 | tr -s ' ' | cut -d' ' -f2";
+    let inert = "nosuid,nodev,noexec,relatime";
+    for (options, flags, mode, size) in [
+        (":size=1m,mode=700", format!("rw,{inert}"), "700", "1024"),
+        (":size=64k,ro", format!("ro,{inert}"), "1777", "64"),
+        (":exec,size=4m", "rw,nosuid,nodev,relatime".into(), "1777", "4096"),
+    ] {
+        let tmpfs = format!("/scratch{options}");
+        let out = in_root(root.path(), &["--tmpfs", &tmpfs], show).good();
+        assert_eq!(out, format!("{flags}\n{mode}\n{size}\n"), "{options}");
+    }
+    let ran = in_root(root.path(), &["--tmpfs", "/scratch:frob=1"], "true");
+    let lines = "thimble: mount /scratch:frob=1: EINVAL: Invalid argument\n\
+        thimble: hint: a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+}
+
+#[test]
+fn a_read_only_root_can_be_mounted_on_and_not_written_to() {
+    let (root, source) = (own_root(), source());
+    let volume = format!("{}:/made", source.path().display());
+    let options = ["--read-only", "-v", &volume, "--tmpfs", "/tmp"];
+    let ran = in_root(
+        root.path(),
+        &options,
+        "touch /x; mkdir /etc/y; touch /made/z && touch /tmp/z && echo x > /dev/null && echo well",
+    );
+    assert_eq!(ran.out, "well\n");
+    assert_eq!(
+        ran.err,
+        "touch: /x: Read-only file system\nmkdir: can't create directory '/etc/y': Read-only file system\n"
+    );
+    assert!(source.path().join("z").exists());
+}
+
+#[test]
+fn a_missing_source_is_an_error_and_nothing_is_made() {
+    let root = own_root();
+    let before = listing(root.path());
+    let ran = in_root(root.path(), &["-v", "/nowhere/file:/data"], "true");
+    let line = "thimble: mount /nowhere/file:/data: ENOENT: No such file or directory\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), line));
+    assert_eq!(listing(root.path()), before);
+}
+
+#[test]
+fn links_of_the_image_lead_nowhere_but_into_the_root() {
+    let source = source();
+    let outside = tempfile::tempdir().unwrap();
+    let target = outside.path().to_str().unwrap();
+    let volume = format!("{}:/link/data", source.path().display());
+    // Absolute, climbing, and through the container's own /proc: what the link names on the host
+    // must neither be mounted on nor get anything made in it.
+    for link in [
+        target.to_string(),
+        format!("../../../../../../..{target}"),
+        format!("/proc/self/root{target}"),
+        format!("/proc/1/cwd{target}"),
+        format!("/proc/self/cwd/../../../../..{target}"),
+        "/proc/self/fd".into(),
+    ] {
+        let root = own_root();
+        symlink(&link, root.path().join("link")).unwrap();
+        let ran = in_root(
+            root.path(),
+            &["-v", &volume],
+            "find / -name file -path '*data*' 2>/dev/null | head -n 1",
+        );
+        assert!(ran.status == Some(125) || ran.out.starts_with('/'), "{link}: {ran:?}");
+        assert_eq!(
+            listing(outside.path()).lines().count(),
+            1,
+            "{link}: nothing was made on the host"
+        );
+    }
+    // A dangling last component is an error: what it names is not made.
+    let root = own_root();
+    symlink(format!("{target}/new"), root.path().join("dangling")).unwrap();
+    let volume = format!("{}:/dangling", source.path().display());
+    let ran = in_root(root.path(), &["-v", &volume], "true");
+    assert_eq!(ran.status, Some(125), "{ran:?}");
+    assert_eq!(listing(outside.path()).lines().count(), 1);
+}
+
+#[test]
+fn nothing_is_mounted_below_proc_also_not_by_a_link() {
+    let (root, source) = (own_root(), source());
+    symlink("/proc/sys", root.path().join("link")).unwrap();
+    for volume in ["/link", "/link/kernel"] {
+        let volume = format!("{}:{volume}", source.path().display());
+        let ran = in_root(root.path(), &["-v", &volume], "true");
+        let lines = format!(
+            "thimble: mount {volume}: EPERM: Operation not permitted\n\
+             thimble: hint: nothing can be mounted on the root itself or below /proc\n"
+        );
+        assert_eq!((ran.status, ran.err), (Some(125), lines));
+    }
+}
+
+#[test]
+fn a_race_for_the_target_never_reaches_the_host() {
+    // CVE-2021-30465, CVE-2024-45310: somebody who shares ROOTFS swaps a directory for a link to
+    // the host while thimble looks for it.
+    let (root, source, outside) = (own_root(), source(), tempfile::tempdir().unwrap());
+    fs::create_dir(root.path().join("target")).unwrap();
+    symlink(outside.path(), root.path().join("link")).unwrap();
+    let exchange = root.path().join("exchange.c");
+    fs::write(
+        &exchange,
+        "#define _GNU_SOURCE\n#include <stdio.h>\n#include <fcntl.h>\n#include <unistd.h>\n\
+         int main(int n, char **a) { for (chdir(a[1]);;) renameat2(AT_FDCWD, \"target\", AT_FDCWD, \"link\", 2); return n; }",
+    )
+    .unwrap();
+    let binary = root.path().join("exchange");
+    let built = command("cc", &["-w", "-o"]).arg(&binary).arg(&exchange).status().unwrap();
+    assert!(built.success());
+    let mut racer = command(&binary, &[root.path()]).spawn().unwrap();
+    let volume = format!("{}:/target/deep", source.path().display());
+    let mut inside = 0;
+    for _ in 0..300 {
+        let ran = in_root(
+            root.path(),
+            &["-v", &volume],
+            "cat /target/deep/file /link/deep/file 2>/dev/null",
+        );
+        inside += usize::from(ran.out.contains("content"));
+        assert!(
+            fs::read_dir(outside.path()).unwrap().next().is_none(),
+            "made on the host: {ran:?}"
+        );
+    }
+    racer.kill().unwrap();
+    racer.wait().unwrap();
+    assert!(inside > 0, "it was never mounted at all");
+}
