@@ -238,3 +238,28 @@ fn path_is_searched_inside_the_container() {
     let want = "thimble: execute tool: ENOENT: No such file or directory\n";
     assert_eq!((Ran::of(output.clone()).status, Ran::of(output).err.as_str()), (Some(127), want));
 }
+
+#[test]
+fn after_a_pivot_the_hosts_tree_is_gone_also_for_who_unmounts_the_root() {
+    // Root with everything: it takes its own root off the mount table, and asks its mount
+    // namespace for what is there instead.
+    let mark = tempfile::NamedTempFile::new().unwrap();
+    let script = format!(
+        "open(my $f, '<', '/proc/self/ns/mnt') or die; my $root = '/'; \
+         syscall({}, $root, 2) == 0 or die 'umount2'; syscall({}, fileno($f), 0x20000) == 0 or die 'setns'; \
+         print -e '{}' ? 'out' : 'in'",
+        libc::SYS_umount2,
+        libc::SYS_setns,
+        mark.path().display()
+    );
+    let look = |options: &[&str]| {
+        let root = debian();
+        let mut words = vec!["run", "--privileged"];
+        words.extend(options);
+        words.extend([root.to_str().unwrap(), "perl", "-e", &script]);
+        run(&words).good()
+    };
+    assert_eq!(look(&[]), "in");
+    // The control, and what --no-pivot gives up: the host's tree is still there below.
+    assert_eq!(look(&["--no-pivot"]), "out");
+}
