@@ -20,7 +20,10 @@ impl Running {
         child.wait().unwrap();
     }
 
+    /// What it printed and how it ended, within ten seconds.
     fn wait(mut self) -> Ran {
+        let child = self.0.as_mut().unwrap();
+        eventually("it ends", || child.try_wait().unwrap().is_some());
         Ran::of(self.0.take().unwrap().wait_with_output().unwrap())
     }
 }
@@ -87,9 +90,11 @@ fn with_the_hosts_pid_namespace_it_ends_by_the_cgroup() {
 fn orphans_are_reaped() {
     // Ten orphans that end while the program lives: none stays as a zombie.
     let script =
-        "for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.1 &); done; sleep 0.4; ps -o stat,comm";
-    let out = sh(&[], script).good();
-    assert!(!out.contains('Z'), "{out}");
+        "for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.1 &); done; sleep 0.4; ps -o stat,comm; exit 6";
+    let ran = sh(&[], script);
+    // The program lived on, and saw no zombie.
+    assert_eq!(ran.status, Some(6));
+    assert!(ran.out.contains("ps\n") && !ran.out.contains('Z'), "{ran:?}");
 }
 
 #[test]
