@@ -13,6 +13,9 @@ MUSL := $(ARCH)-unknown-linux-musl
 TARGET ?= $(shell tests/tools/target.sh $(MUSL))
 OUT = target/$(TARGET)/release/thimble
 
+# The other release target.
+OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)-unknown-linux-musl
+
 # At most so many bytes, on x86_64: a ratchet. The aim of this stage is 30 KiB.
 BUDGET := 33792
 
@@ -52,6 +55,13 @@ bench: deps all ## time and system calls, beside the article's program in C
 	@tests/tools/image.sh busybox $(BUSYBOX)
 	@tests/tools/bench.sh $(BUSYBOX)
 
+cross: ## build for the other release architecture too
+	@test "$$(tests/tools/target.sh $(OTHER))" = $(OTHER) || \
+		{ echo "the target $(OTHER) cannot be had: rustup target add $(OTHER)" >&2; exit 1; }
+	@$(CARGO) build --release --locked --target $(OTHER)
+	@install -m 755 target/$(OTHER)/release/thimble target/thimble-$(OTHER)
+	@echo "target/thimble-$(OTHER): $$(wc -c <target/thimble-$(OTHER)) bytes"
+
 reproducible: all ## two builds in two places, compared byte for byte
 	@tests/tools/reproducible.sh $(TARGET)
 
@@ -65,4 +75,5 @@ clean: ## remove what was built, and the images
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
-.PHONY: all run test deps lint size bench reproducible install clean help
+
+.PHONY: all run test deps lint size bench cross reproducible install clean help

@@ -27,7 +27,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
-    report.step(Step::Descriptors, kernel::complete_standard_descriptors());
+    report.step(Step::Descriptors, kernel::check_standard_descriptors());
     let environment = environment::collect(config, variable, caller, report);
     rootfs::go_to(config, report);
     namespaces::enter_network(config, report);

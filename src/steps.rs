@@ -21,7 +21,7 @@ macro_rules! steps {
 // In the order of a run, as far as there is one.
 steps! {
     WriteOut = "write to standard output",
-    Descriptors = "open /dev/null for a closed descriptor",
+    Descriptors = "take over the standard descriptors",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
     OpenRoot = "open the root file system",
@@ -82,6 +82,11 @@ const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
 
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
+    (
+        Step::Descriptors,
+        Errno::EISDIR,
+        pack!("one of them is a directory, which would lead out of the container"),
+    ),
     (
         Step::OpenRoot,
         Errno::ENOENT,

@@ -257,6 +257,24 @@ fn no_descriptor_and_no_directory_of_the_host_leaks() {
 }
 
 #[test]
+fn no_standard_descriptor_is_a_directory() {
+    // From one, `..` leads everywhere: sh < / is enough.
+    let root = busybox();
+    for redirection in ["</", "</tmp", "<.", "2</", "1</"] {
+        let script = format!(
+            "{} run {} sh -c 'ls /proc/self/fd/0/.. /proc/self/fd/2/..' {redirection}",
+            thimble().display(),
+            root.display()
+        );
+        let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
+        let lines = "thimble: take over the standard descriptors: EISDIR: Is a directory\n\
+            thimble: hint: one of them is a directory, which would lead out of the container\n";
+        let told = if redirection == "2</" { "" } else { lines };
+        assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (Some(125), "", told));
+    }
+}
+
+#[test]
 fn pid_1_cannot_be_looked_into_or_written_to() {
     // CVE-2019-5736 begins with /proc/1/exe; the memory of pid 1 would do as well.
     for entry in

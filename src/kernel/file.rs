@@ -83,15 +83,21 @@ pub fn make_at(directory: Fd, name: &CStr, is_directory: bool) -> Result<()> {
     }
 }
 
-/// Makes sure that the standard descriptors are open: a closed one becomes
-/// /dev/null, so that nothing that is opened later takes its number.
-pub fn complete_standard_descriptors() -> Result<()> {
+/// Makes sure that the standard descriptors can be handed to a container: a
+/// closed one becomes /dev/null, so that nothing that is opened later takes its
+/// number, and one that is a directory, from which `..` leads everywhere, is
+/// EISDIR.
+pub fn check_standard_descriptors() -> Result<()> {
     for number in 0..=libc::STDERR_FILENO {
-        // SAFETY: no memory is passed.
-        if unsafe { call!(Sysno::fcntl, number, libc::F_GETFD) }.is_err() {
-            let path = c"/dev/null".as_ptr();
-            // SAFETY: the path is NUL-terminated and only read. The lowest free number is this one.
-            unsafe { call!(Sysno::openat, CURRENT.0, path, libc::O_RDWR, 0) }?;
+        match is_directory(Fd(number)) {
+            Ok(false) => {}
+            Ok(true) => return Err(Errno::EISDIR),
+            Err(_) => {
+                let path = c"/dev/null".as_ptr();
+                // SAFETY: the path is NUL-terminated and only read. The lowest free number is
+                // this one.
+                unsafe { call!(Sysno::openat, CURRENT.0, path, libc::O_RDWR, 0) }?;
+            }
         }
     }
     Ok(())

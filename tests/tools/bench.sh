@@ -14,6 +14,7 @@ while [ $round -lt "${ROUNDS:-15}" ]; do
         -n 'thimble run --bare' "target/thimble run --bare --hostname my-container $root /bin/true" \
         -n 'thimble run' "target/thimble run $root /bin/true" \
         -n 'unshare --root' "unshare --mount --uts --pid --fork --root=$root --mount-proc /bin/true" \
+        -n 'bwrap, the same posture' "bwrap --unshare-all --bind $root / --proc /proc --dev /dev /bin/true" \
         >/dev/null 2>&1
     round=$((round + 1))
 done
