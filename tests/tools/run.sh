@@ -13,7 +13,9 @@ limit=
 if [ -t 0 ]; then
     echo "This is a shell in a container. 'exit' leaves it. (It has no terminal of its own"
     echo "yet: Ctrl-C reaches the shell, and not what runs in it.)"
-    exec target/thimble run --hostname my-container $limit "$root" /bin/sh
+    target/thimble run --hostname my-container $limit "$root" /bin/sh
+    echo "The shell ended with status $?."
+    exit 0
 fi
 tour='
 show() { echo; echo "\$ $*"; "$@"; }
