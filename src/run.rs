@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{cgroup, environment, namespaces, rootfs};
+use crate::isolate::{cgroup, descriptors, environment, namespaces, rootfs};
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
@@ -27,7 +27,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
-    report.step(Step::Descriptors, kernel::check_standard_descriptors());
+    descriptors::take_over(report);
     let environment = environment::collect(config, variable, caller, report);
     rootfs::go_to(config, report);
     namespaces::enter_network(config, report);

@@ -22,6 +22,7 @@ macro_rules! steps {
 steps! {
     WriteOut = "write to standard output",
     Descriptors = "take over the standard descriptors",
+    ProtectInput = "make an input file read-only",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
     OpenRoot = "open the root file system",
@@ -77,11 +78,16 @@ steps! {
     Wait = "wait",
 }
 
+const PIPE: Packed = pack!("give it through a pipe: cat FILE | thimble ...");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
 
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
+    (Step::ProtectInput, Errno::EPERM, PIPE),
+    (Step::ProtectInput, Errno::EINVAL, PIPE),
+    (Step::ProtectInput, Errno::ENOSYS, PIPE),
+    (Step::ProtectInput, Errno::ENOENT, PIPE),
     (
         Step::Descriptors,
         Errno::EISDIR,

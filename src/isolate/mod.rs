@@ -2,6 +2,7 @@
 //! kernel, with the host's half and the container's half of it side by side.
 
 pub mod cgroup;
+pub mod descriptors;
 pub mod devices;
 pub mod environment;
 pub mod link;

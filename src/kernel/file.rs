@@ -17,6 +17,9 @@ pub struct Fd(c_int);
 /// A process's current directory, as the `*at` calls name it.
 pub const CURRENT: Fd = Fd(libc::AT_FDCWD);
 
+/// The caller's standard input.
+pub const STDIN: Fd = Fd(0);
+
 /// The caller's standard output.
 pub const STDOUT: Fd = Fd(1);
 
@@ -100,6 +103,28 @@ pub fn check_standard_descriptors() -> Result<()> {
             }
         }
     }
+    Ok(())
+}
+
+/// Whether a descriptor is a regular file that is open for reading only
+/// (fcntl(2), F_GETFL).
+pub fn is_input_file(fd: Fd) -> bool {
+    let regular = status(fd).is_ok_and(|status| status.st_mode & libc::S_IFMT == libc::S_IFREG);
+    // SAFETY: no memory is passed.
+    let flags = unsafe { call!(Sysno::fcntl, fd.0, libc::F_GETFL) }.unwrap_or(0);
+    regular && flags as c_int & libc::O_ACCMODE == libc::O_RDONLY
+}
+
+/// Puts another open file in the place of a descriptor, at the same offset
+/// (lseek(2), dup3(2)). It passes through execve(2).
+pub fn replace(fd: Fd, other: Fd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    let offset = unsafe { call!(Sysno::lseek, fd.0, 0, libc::SEEK_CUR) }?;
+    // SAFETY: no memory is passed.
+    unsafe { call!(Sysno::lseek, other.0, offset, libc::SEEK_SET) }?;
+    // SAFETY: no memory is passed.
+    unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }?;
+    close(other);
     Ok(())
 }
 
