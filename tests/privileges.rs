@@ -205,6 +205,21 @@ fn no_new_privileges_can_be_given_up_and_set() {
 }
 
 #[test]
+fn pid_1_has_no_more_than_the_program_and_is_under_the_same_filter() {
+    for options in
+        [&[][..], &["--security-opt", "no-new-privileges=false"], &["--cap-add", "SYS_PTRACE"]]
+    {
+        let out = sh(options, "grep -hE 'Cap|Seccomp:' /proc/1/status; echo; grep -hE 'Cap|Seccomp:' /proc/self/status").good();
+        let (first, program) = out.split_once("\n\n").unwrap();
+        assert_eq!(first, program.trim_end(), "{options:?}");
+        assert!(first.ends_with("Seccomp:\t2"), "{first}");
+    }
+    // For a program of another user, only what it takes to signal it and to become it.
+    let own = sh(&["-u", "1000", "--cap-drop", "ALL"], "grep CapPrm /proc/1/status").good();
+    assert_eq!(own, format!("CapPrm:\t{}\n", bits(&[5, 6, 7])));
+}
+
+#[test]
 fn a_set_user_id_program_gains_nothing() {
     // Debian's perl, set-user-id root, asked for its effective user.
     let root = tempfile::tempdir().unwrap();

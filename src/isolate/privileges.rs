@@ -1,6 +1,7 @@
 //! What the container's processes may do: ids, capabilities, no_new_privs,
-//! keyring and seccomp. pid 1 is cut down before there is a program, and the
-//! program's process takes on its own on the way to its exec.
+//! keyring and seccomp. pid 1 is cut down before there is a program, which it
+//! hands most of it on to; the rest the program's process does on the way to its
+//! exec.
 
 use crate::config::{Config, Seccomp};
 use crate::isolate::seccomp;
@@ -24,7 +25,6 @@ const DEFAULT: u64 = set(&[0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31]);
 
 const KILL: u64 = set(&[5]);
 const SETGID_SETUID: u64 = set(&[6, 7]);
-const SYS_ADMIN: u64 = set(&[21]);
 
 /// What the program gets, of what there is. What was asked for by name is in
 /// it also if it is not there, so that the kernel refuses it by an error.
@@ -44,9 +44,11 @@ fn untouched(config: &Config) -> bool {
     config.bare && config.cap_add == 0 && config.cap_drop == 0
 }
 
-/// pid 1: takes from the bounding set what the program is not to have, whatever
-/// it executes, and keeps for itself that, what forwarding signals to another
-/// user's program takes, and what the program's process has still to do by it.
+/// pid 1: goes under the filter while it still has the right to, with the
+/// program to come; takes from the bounding set what the program is not to have,
+/// whatever it executes; and keeps for itself that, what forwarding signals to
+/// another user's program takes, and what the program's process has still to do
+/// by it. Whoever takes pid 1 over has gained next to nothing.
 pub fn cut_down(config: &Config, report: &mut Report) {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
@@ -54,6 +56,9 @@ pub fn cut_down(config: &Config, report: &mut Report) {
     let filtered = config.filter() == Seccomp::Default;
     if keyring != Err(Errno::ENOSYS) && !(filtered && keyring == Err(Errno::EDQUOT)) {
         report.step(Step::NewKeyring, keyring);
+    }
+    if filtered {
+        report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
     if !untouched(config) || config.user.is_some() {
         report.step(Step::Groups, kernel::clear_groups());
@@ -73,23 +78,12 @@ pub fn cut_down(config: &Config, report: &mut Report) {
     if config.user.is_some() {
         own |= SETGID_SETUID;
     }
-    if !config.no_new_privileges() {
-        own |= SYS_ADMIN; // to load the filter
-    }
     report.step(Step::Capabilities, kernel::set_capabilities(own & (kept | there_is)));
 }
 
-/// The program's process: everything that is its own, in the one order that
-/// works. A filter without no_new_privs takes CAP_SYS_ADMIN, so it comes before
-/// that is gone; with it, it comes last, so that it bounds nothing but the program.
+/// The program's process: what is its own, in the one order that works.
 pub fn assume(config: &Config, report: &mut Report) {
-    let filter = config.filter() == Seccomp::Default;
-    let no_new_privileges = config.no_new_privileges();
-    if filter && !no_new_privileges {
-        report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
-    }
-    let (user, group) = config.user.unwrap_or((0, 0));
-    if config.user.is_some() {
+    if let Some((user, group)) = config.user {
         report.step(Step::Ids, kernel::set_ids(user, group));
     }
     if !untouched(config) {
@@ -98,10 +92,7 @@ pub fn assume(config: &Config, report: &mut Report) {
         let own = kept(config, there_is) & there_is;
         report.step(Step::Capabilities, kernel::set_capabilities(own));
     }
-    if no_new_privileges {
+    if config.no_new_privileges() {
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
-        if filter {
-            report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
-        }
     }
 }
