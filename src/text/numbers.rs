@@ -19,6 +19,23 @@ pub fn parse_whole(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// A number in lower-case hexadecimal digits, as the kernel writes sets of bits.
+pub fn parse_hexadecimal(text: &[u8]) -> Option<u64> {
+    if text.is_empty() || text.len() > 16 {
+        return None;
+    }
+    let mut value = 0;
+    for byte in text {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        value = value << 4 | u64::from(digit);
+    }
+    Some(value)
+}
+
 impl Text {
     /// The decimal digits of a number.
     pub fn number(value: u64) -> Text {
@@ -61,6 +78,23 @@ mod tests {
             (":", None), // the byte above '9'
         ] {
             assert_eq!(parse_whole(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn hexadecimal_numbers() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("0000000000001000", Some(0x1000)),
+            ("ffffffffffffffff", Some(u64::MAX)),
+            ("00000000000000000", None), // longer than 64 bits
+            ("", None),
+            ("A", None),
+            ("0x1", None),
+            ("1 ", None),
+            ("g", None),
+        ] {
+            assert_eq!(parse_hexadecimal(text.as_bytes()), want, "{text:?}");
         }
     }
 
