@@ -141,10 +141,7 @@ impl<'a> Report<'a> {
             if !self.lines.as_bytes().is_empty() {
                 self.lines.push(b"\n");
             }
-            let lines = &mut self.lines;
-            push_step(lines, Step::RemoveCgroup, Some(name));
-            lines.push(b": ");
-            text::push_error(errno.number(), lines);
+            self.explain(Step::RemoveCgroup, Some(name), errno);
         }
         if !self.lines.as_bytes().is_empty() {
             self.lines.push(b"\n");

@@ -56,7 +56,7 @@ steps! {
     MakeDevice = "make the device",
     MakeLinkIn = "make the link",
     MountInDev = "mount in /dev",
-    Return = "change to a directory of the root",
+    GoTo = "change to a directory of the root",
     PivotRoot = "pivot_root",
     DetachHost = "unmount the host's root",
     Chroot = "chroot",

@@ -34,7 +34,7 @@ pub struct Undo<'a> {
     pub cgroups: List<Directory<'a>>,
 }
 
-impl Undo<'_> {
+impl<'a> Undo<'a> {
     /// Nothing yet.
     pub const fn new() -> Self {
         Undo { child: None, link: None, cgroups: List::new() }
@@ -52,7 +52,7 @@ impl Undo<'_> {
 
     /// Takes the rest back, the last first. Gives the cgroup that could not be
     /// removed, if there is one, and why: somebody is still in it, or below it.
-    pub fn run(&self) -> Option<(&CStr, Errno)> {
+    pub fn run(&self) -> Option<(&'a CStr, Errno)> {
         let mut left = None;
         for directory in self.cgroups.as_slice().iter().rev() {
             if directory.end_all {

@@ -35,20 +35,15 @@ fn the_first_word_is_a_command() {
 fn an_unknown_option_names_the_nearest_one() {
     for (word, near) in [
         ("--hostnam", "--hostname"),
-        ("--hostname=x --name", ""),
         ("--pid-limit", "--pids-limit"),
         ("--verbsoe", "--verbose"),
         ("--cgroup-config", "--cgroup-conf"),
         ("--envfile=x", "--env-file"),
         ("--what-is-this", ""),
         ("-x", ""),
-        ("-", ""),
         ("- ", ""),
         ("---", ""),
     ] {
-        if word == "-" || word.starts_with("--hostname=") {
-            continue; // no option, and two words
-        }
         let hint = match near {
             "" => String::new(),
             near => format!("thimble: hint: did you mean {near}\n"),

@@ -46,10 +46,7 @@ fn the_hosts_own_root_runs() {
 fn a_relative_root_and_one_behind_a_link_are_found() {
     let place = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(busybox(), place.path().join("link")).unwrap();
-    for root in ["link", "./link", "../".to_string().as_str()] {
-        if root == "../" {
-            continue; // no root file system there
-        }
+    for root in ["link", "./link"] {
         let output = command(thimble(), &["run", root, "ls", "/bin/busybox"])
             .current_dir(place.path())
             .output();

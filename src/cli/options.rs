@@ -77,11 +77,11 @@ fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
 }
 
 fn volume<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_volume(value).or(mount(config, Mount::Volume(value)))
+    check_volume(value).or_else(|| mount(config, Mount::Volume(value)))
 }
 
 fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_tmpfs(value).or(mount(config, Mount::Tmpfs(value)))
+    check_tmpfs(value).or_else(|| mount(config, Mount::Tmpfs(value)))
 }
 
 fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {

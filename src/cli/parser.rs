@@ -30,15 +30,21 @@ pub enum Takes {
 pub type Check = fn(&CStr) -> Option<Packed>;
 
 impl Opt {
-    /// The letter behind a single dash, or a space.
+    /// The letter behind a single dash; 0 if there is none.
     fn short(&self) -> u8 {
-        self.0.as_bytes().get(3).copied().unwrap_or(0)
+        self.0.as_bytes().get(3).copied().filter(u8::is_ascii_alphabetic).unwrap_or(0)
     }
 
     /// The word, with its two dashes.
     fn long(&self) -> &'static [u8] {
         Parts::of(self.0.as_bytes().get(6..).unwrap_or(&[]), b' ').next().unwrap_or(&[])
     }
+}
+
+/// The rows that are options: in the others, what stands where an option is
+/// spelled is any text.
+fn known(rows: &'static [Opt]) -> impl Iterator<Item = &'static Opt> {
+    rows.iter().filter(|row| !matches!(row.1, Takes::Nothing))
 }
 
 /// Why a command line cannot be taken: `WHAT WORD VALUE: WHY`.
@@ -119,10 +125,10 @@ impl<'a, 'c> Parser<'a, 'c> {
             Some((name, value)) => (name, Some(value)),
             None => (word.to_bytes(), None),
         };
-        match options.iter().find(|option| option.long() == name) {
+        match known(options).find(|option| option.long() == name) {
             Some(option) => self.apply(&option.1, word, given),
             None => {
-                self.usage.nearest = nearest(name, &mut options.iter().map(Opt::long));
+                self.usage.nearest = nearest(name, &mut known(options).map(Opt::long));
                 self.unknown(pack!("unknown option"), word)
             }
         }
@@ -133,11 +139,8 @@ impl<'a, 'c> Parser<'a, 'c> {
         let mut rest = tail(word, 1);
         while let [letter, ..] = rest.to_bytes() {
             rest = tail(rest, 1);
-            // In a row without an option this byte is any letter of its text.
-            let known = options
-                .iter()
-                .find(|option| option.short() == *letter && !matches!(option.1, Takes::Nothing));
-            let Some(Opt(_, takes)) = known.filter(|_| *letter != b' ') else {
+            let Some(Opt(_, takes)) = known(options).find(|option| option.short() == *letter)
+            else {
                 return self.unknown(pack!("unknown option"), word);
             };
             if let Takes::Flag(_) = takes {

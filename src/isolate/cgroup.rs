@@ -47,15 +47,15 @@ fn make<'a>(controller: &'a [u8], name: &'a CStr, config: &Config<'a>, report: &
     }
     path.push(name.to_bytes());
     let path = path.as_c_str().unwrap_or(c"");
-    let mut made = kernel::make_directory(path);
+    let mut made = kernel::make_directory(CURRENT, path);
     if made == Err(Errno::EEXIST) {
         if is_known(path, report.undo.cgroups.as_slice()) {
             made = Ok(()); // of a controller that shares its hierarchy with this one
         } else if config.name.is_none() {
             // Left by a thimble of the same pid that was killed: an empty cgroup
             // goes, a live one stays.
-            made =
-                kernel::remove_directory(CURRENT, path).and_then(|()| kernel::make_directory(path));
+            made = kernel::remove_directory(CURRENT, path)
+                .and_then(|()| kernel::make_directory(CURRENT, path));
         }
     }
     report.step_on(Step::MakeCgroup, path, made);
@@ -83,8 +83,8 @@ fn is_known(path: &CStr, made: &[Directory]) -> bool {
 pub fn admit(config: &Config, child: Pid, report: &mut Report) {
     let pid = Text::number(child.number() as u64);
     write(b"cgroup.procs", pid.as_bytes(), report);
-    let asked = |setting: &CStr| setting.to_bytes().starts_with(b"notify_on_release=");
-    if !config.cgroup_conf.as_slice().iter().any(|setting| asked(setting)) {
+    let mut settings = config.cgroup_conf.as_slice().iter();
+    if !settings.any(|setting| setting.to_bytes().starts_with(b"notify_on_release=")) {
         write(b"notify_on_release", b"1", report);
     }
     match config.pids_limit {

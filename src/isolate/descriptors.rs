@@ -5,18 +5,23 @@
 //! given through a mount of its own that is read-only and lies nowhere. What the
 //! caller gave to be written to, the program may write to.
 
-use crate::kernel::{self, Fd};
+use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
 
-/// Host side, before anything is opened: a closed one becomes /dev/null, a
-/// directory is refused, a file that is open for reading is protected.
+/// Host side, before anything else is opened, so that nothing takes the number
+/// of a closed one.
 pub fn take_over(report: &mut Report) {
-    report.step(Step::Descriptors, kernel::check_standard_descriptors());
     for fd in [kernel::STDIN, kernel::STDOUT, kernel::STDERR] {
-        if kernel::is_input_file(fd) {
-            report.step(Step::ProtectInput, protect(fd));
+        match kernel::file_type(fd) {
+            Err(Errno::EBADF) => report.step(Step::Descriptors, kernel::open_null()),
+            // From a directory, `..` leads everywhere.
+            Ok(libc::S_IFDIR) => report.step(Step::Descriptors, Err(Errno::EISDIR)),
+            Ok(libc::S_IFREG) if kernel::is_read_only(fd) != Ok(false) => {
+                report.step(Step::ProtectInput, protect(fd));
+            }
+            other => report.step(Step::Descriptors, other.map(drop)),
         }
     }
 }

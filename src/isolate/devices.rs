@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::mounts::{self, INERT};
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, CURRENT, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -27,11 +27,12 @@ const LINKS: &[(&CStr, &CStr)] = &[
     (c"pts/ptmx", c"ptmx"),
 ];
 
-/// File systems below /dev, each on a directory made for it.
-const MOUNTS: &[(&CStr, &CStr, &CStr)] = &[
-    (c"pts", c"devpts", c"newinstance,ptmxmode=0666,mode=0620,gid=5"),
-    (c"shm", c"tmpfs", c"mode=1777,size=64m"),
-    (c"mqueue", c"mqueue", c""),
+/// File systems below /dev, each on a directory made for it. Programs and
+/// set-user-id have no place there; devices only among the terminals.
+const MOUNTS: &[(&CStr, &CStr, u64, &CStr)] = &[
+    (c"pts", c"devpts", INERT & !libc::MS_NODEV, c"newinstance,ptmxmode=0666,mode=0620,gid=5"),
+    (c"shm", c"tmpfs", INERT, c"mode=1777,size=64m"),
+    (c"mqueue", c"mqueue", INERT, c""),
 ];
 
 /// Mounts /dev and fills it, unless `--bare`.
@@ -42,22 +43,20 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     let data = c"mode=755,size=64k";
     let mounted = mounts::over(root, c"dev", c"tmpfs", libc::MS_NOSUID, data, libc::TMPFS_MAGIC);
     let dev = report.step_on(Step::MountDev, c"/dev", mounted);
-    report.step(Step::Return, kernel::change_directory_to(dev));
+    report.step(Step::GoTo, kernel::change_directory_to(dev));
     for (name, major, minor) in NODES {
         report.step_on(Step::MakeDevice, name, kernel::make_device(name, *major, *minor));
     }
     for (target, name) in LINKS {
         report.step_on(Step::MakeLinkIn, name, kernel::make_link(target, name));
     }
-    for (name, kind, data) in MOUNTS {
-        // Programs and set-user-id have no place here; devices only among the terminals.
-        let flags = if *name == c"pts" { INERT & !libc::MS_NODEV } else { INERT };
-        let mounted =
-            kernel::make_directory(name).and_then(|()| kernel::mount(kind, name, flags, data));
+    for (name, kind, flags, data) in MOUNTS {
+        let mounted = kernel::make_directory(CURRENT, name)
+            .and_then(|()| kernel::mount(kind, name, *flags, data));
         // The one step that may be missing: a kernel without message queues.
         if mounted != Err(Errno::ENODEV) || *kind != c"mqueue" {
             report.step_on(Step::MountInDev, name, mounted);
         }
     }
-    report.step(Step::Return, kernel::change_directory_to(root));
+    report.step(Step::GoTo, kernel::change_directory_to(root));
 }

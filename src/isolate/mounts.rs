@@ -7,13 +7,16 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, CURRENT, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
 
 /// Flags of every mount that neither programs nor devices belong on.
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+
+/// Attributes of every mount whose files somebody else wrote.
+pub const FOREIGN: u64 = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
@@ -60,12 +63,11 @@ pub fn kernel_files(config: &Config, root: Fd, report: &mut Report) {
             protect(proc, report);
         }
     }
-    report.step(Step::Return, kernel::change_directory_to(root));
+    report.step(Step::GoTo, kernel::change_directory_to(root));
 }
 
 /// Mounts a file system on a directory of the root and gives the root of what
-/// was mounted. That it lies where the program will look for it is checked: by
-/// name there must be another device than before, of the right type.
+/// was mounted.
 pub fn over(
     root: Fd,
     name: &CStr,
@@ -74,10 +76,23 @@ pub fn over(
     data: &CStr,
     magic: i64,
 ) -> kernel::Result<Fd> {
-    let target = kernel::open_at(root, name, DIRECTORY)?;
+    mount_where(&|| kernel::open_at(root, name, DIRECTORY), kind, flags, data, magic)
+}
+
+/// Mounts a file system on the directory that `find` finds. That it lies where
+/// the program will look for it is checked: `find` must then give another device
+/// than before, of the right type.
+pub fn mount_where(
+    find: &dyn Fn() -> kernel::Result<Fd>,
+    kind: &CStr,
+    flags: u64,
+    data: &CStr,
+    magic: i64,
+) -> kernel::Result<Fd> {
+    let target = find()?;
     kernel::change_directory_to(target)?;
     kernel::mount(kind, c".", flags, data)?;
-    let mounted = kernel::open_at(root, name, DIRECTORY)?;
+    let mounted = find()?;
     let below = kernel::identity(target)?.device;
     kernel::close(target);
     let right =
@@ -91,7 +106,7 @@ fn mask_file(root: Fd, report: &mut Report) -> Fd {
     let mounted = over(root, c"dev", c"tmpfs", INERT, c"mode=0,size=4k", libc::TMPFS_MAGIC);
     let place = report.step_on(Step::MountDev, c"/dev", mounted);
     let made = kernel::change_directory_to(place)
-        .and_then(|()| kernel::make_file(c"mask"))
+        .and_then(|()| kernel::make_file(CURRENT, c"mask", 0))
         .and_then(|()| kernel::remount(c".", INERT | libc::MS_RDONLY))
         .and_then(|()| kernel::open(c"mask", libc::O_PATH));
     report.step(Step::MakeMask, made)
@@ -100,7 +115,7 @@ fn mask_file(root: Fd, report: &mut Report) -> Fd {
 /// Covers entries of a file system that is thimble's own, as far as there are
 /// such: with the empty file, or else with an empty read-only directory.
 fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
-    report.step(Step::Return, kernel::change_directory_to(place));
+    report.step(Step::GoTo, kernel::change_directory_to(place));
     let mut source = Text::of(&[b"self/fd/"]);
     if let Some(file) = file {
         source.push_number(file.number() as u64);
@@ -118,7 +133,7 @@ fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
 
 /// Makes what is in READ_ONLY so, by a bind on itself.
 fn protect(proc: Fd, report: &mut Report) {
-    report.step(Step::Return, kernel::change_directory_to(proc));
+    report.step(Step::GoTo, kernel::change_directory_to(proc));
     for name in READ_ONLY {
         let bound = kernel::bind(name, name);
         if bound != Err(Errno::ENOENT) {

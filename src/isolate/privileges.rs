@@ -81,16 +81,13 @@ pub fn cut_down(config: &Config, report: &mut Report) {
     report.step(Step::Capabilities, kernel::set_capabilities(own & (kept | there_is)));
 }
 
-/// The program's process: what is its own, in the one order that works.
+/// The program's process: what is its own, in the one order that works. Of the
+/// capabilities nothing is left to do: execve(2) gives root what is in the
+/// bounding set, and any other user none, the inheritable set being empty
+/// (capabilities(7), "Transformation of capabilities during execve()").
 pub fn assume(config: &Config, report: &mut Report) {
     if let Some((user, group)) = config.user {
         report.step(Step::Ids, kernel::set_ids(user, group));
-    }
-    if !untouched(config) {
-        // For another user than root the kernel has emptied the sets by now.
-        let there_is = report.step(Step::Capabilities, kernel::capabilities());
-        let own = kept(config, there_is) & there_is;
-        report.step(Step::Capabilities, kernel::set_capabilities(own));
     }
     if config.no_new_privileges() {
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());

@@ -7,6 +7,7 @@
 //! the container's on top of it again.
 
 use crate::config::Config;
+use crate::isolate::mounts;
 use crate::kernel::{self, Fd};
 use crate::report::Report;
 use crate::steps::Step;
@@ -33,8 +34,7 @@ pub fn bind(config: &Config, report: &mut Report) -> Fd {
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
     let root = report.step_on(Step::BindRoot, config.root, bound);
     if !config.bare && !config.privileged {
-        let attributes = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
-        let added = kernel::change_attributes(root, attributes, 0, true);
+        let added = kernel::change_attributes(root, mounts::FOREIGN, 0, true);
         report.step_on(Step::RestrictRoot, config.root, added);
     }
     if config.read_only {

@@ -83,6 +83,12 @@ const NEW_TIME: u32 = 0x80;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
 
+/// PER_LINUX, and the question for the present one: personality(2).
+const PERSONAS: &[u32] = &[0, 0xffff_ffff];
+
+/// Unix, IPv4, IPv6, netlink, packet: address_families(7).
+const FAMILIES: &[u32] = &[1, 2, 10, 16, 17];
+
 /// The highest number that is known to be harmless or is decided about here.
 const LAST: u32 = Sysno::last() as u32;
 
@@ -145,8 +151,16 @@ impl Builder {
         }
     }
 
-    /// EPERM for a call if one of its arguments compares so.
-    const fn argument_of(&mut self, call: Sysno, index: u32, code: u16, operands: &[u32]) {
+    /// For a call, one verdict if one of its arguments compares so with any of
+    /// the operands, and another one if with none.
+    const fn by_argument(
+        &mut self,
+        call: Sysno,
+        index: u32,
+        code: u16,
+        operands: &[u32],
+        [if_any, if_none]: [u32; 2],
+    ) {
         // The argument's load, its comparisons, two verdicts.
         self.only_if(EQUAL, call as u32, operands.len() as u8 + 3);
         self.add(LOAD, 0, 0, argument(index));
@@ -155,21 +169,8 @@ impl Builder {
             self.add(code, (operands.len() - at) as u8, 0, operands[at]);
             at += 1;
         }
-        self.add(RETURN, 0, 0, ALLOW);
-        self.add(RETURN, 0, 0, errno(libc::EPERM));
-    }
-
-    /// For a call, only these values of its first argument: others get the errno.
-    const fn only_these(&mut self, call: Sysno, values: &[u32], refusal: i32) {
-        self.only_if(EQUAL, call as u32, values.len() as u8 + 3);
-        self.add(LOAD, 0, 0, argument(0));
-        let mut at = 0;
-        while at < values.len() {
-            self.add(EQUAL, (values.len() - at) as u8, 0, values[at]);
-            at += 1;
-        }
-        self.add(RETURN, 0, 0, errno(refusal));
-        self.add(RETURN, 0, 0, ALLOW);
+        self.add(RETURN, 0, 0, if_none);
+        self.add(RETURN, 0, 0, if_any);
     }
 }
 
@@ -187,14 +188,14 @@ const fn build() -> Builder {
     filter.each(ABSENT, errno(libc::ENOSYS));
     filter.each(DENIED, errno(libc::EPERM));
     filter.each(OWN_DENIED, errno(libc::EPERM));
-    filter.argument_of(Sysno::clone, 0, ANY_BIT, &[NAMESPACES]);
-    filter.argument_of(Sysno::unshare, 0, ANY_BIT, &[NAMESPACES | NEW_TIME]);
-    filter.argument_of(Sysno::ioctl, 1, EQUAL, &[TIOCSTI, TIOCLINUX]);
-    // PER_LINUX, and the question for the present one.
-    filter.only_these(Sysno::personality, &[0, 0xffff_ffff], libc::EPERM);
-    // Unix, IPv4, IPv6, netlink, packet.
-    filter.only_these(Sysno::socket, &[1, 2, 10, 16, 17], libc::EAFNOSUPPORT);
-    filter.only_these(Sysno::socketpair, &[1, 2, 10, 16, 17], libc::EAFNOSUPPORT);
+    let refused = [errno(libc::EPERM), ALLOW];
+    filter.by_argument(Sysno::clone, 0, ANY_BIT, &[NAMESPACES], refused);
+    filter.by_argument(Sysno::unshare, 0, ANY_BIT, &[NAMESPACES | NEW_TIME], refused);
+    filter.by_argument(Sysno::ioctl, 1, EQUAL, &[TIOCSTI, TIOCLINUX], refused);
+    filter.by_argument(Sysno::personality, 0, EQUAL, PERSONAS, [ALLOW, errno(libc::EPERM)]);
+    let known = [ALLOW, errno(libc::EAFNOSUPPORT)];
+    filter.by_argument(Sysno::socket, 0, EQUAL, FAMILIES, known);
+    filter.by_argument(Sysno::socketpair, 0, EQUAL, FAMILIES, known);
     filter.add(RETURN, 0, 0, ALLOW);
     filter
 }

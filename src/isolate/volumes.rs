@@ -11,7 +11,7 @@
 use core::ffi::CStr;
 
 use crate::config::{Config, Mount};
-use crate::isolate::mounts::INERT;
+use crate::isolate::mounts::{self, INERT};
 use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
@@ -34,11 +34,10 @@ fn volume(root: Fd, word: &CStr) -> kernel::Result<()> {
     let fields = Fields::of(word);
     let source = fields.c_str(0).ok_or(Errno::ENAMETOOLONG)?;
     let tree = kernel::open_tree(source)?;
-    let read_only = fields.bytes(2) == b"ro";
-    let attributes = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
-    let read_only = if read_only { libc::MOUNT_ATTR_RDONLY } else { 0 };
-    kernel::change_attributes(tree, attributes | read_only, 0, true)?;
-    let target = target(root, fields.bytes(1), kernel::is_directory(tree)?)?;
+    let read_only = if fields.bytes(2) == b"ro" { libc::MOUNT_ATTR_RDONLY } else { 0 };
+    kernel::change_attributes(tree, mounts::FOREIGN | read_only, 0, true)?;
+    let is_directory = kernel::file_type(tree)? == libc::S_IFDIR;
+    let target = target(root, fields.bytes(1), is_directory)?;
     kernel::move_mount(tree, target)?;
     check(root, fields.bytes(1), tree)
 }
@@ -48,14 +47,10 @@ fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
     let fields = Fields::of(word);
     let (flags, data) = options(fields.bytes(1));
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;
-    kernel::change_directory_to(target(root, fields.bytes(0), true)?)?;
-    let mounted = kernel::mount(c"tmpfs", c".", flags, data);
-    kernel::change_directory_to(root)?;
-    mounted?;
-    let found = find(root, fields.bytes(0), libc::O_DIRECTORY)?;
-    let right = kernel::file_system(found)? == libc::TMPFS_MAGIC as u64;
-    kernel::close(found);
-    if right { Ok(()) } else { Err(Errno::ESTALE) }
+    let find = || target(root, fields.bytes(0), true);
+    let mounted = mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC)?;
+    kernel::close(mounted);
+    kernel::change_directory_to(root)
 }
 
 /// The flags and the file system's own options that the caller's options mean.
@@ -99,7 +94,11 @@ fn target(root: Fd, path: &[u8], directory: bool) -> kernel::Result<Fd> {
                 Err(Errno::ENOENT) => {
                     let name = Text::of(&[part]);
                     let name = name.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
-                    kernel::make_at(place, name, directory || !last)?;
+                    if directory || !last {
+                        kernel::make_directory(place, name)?;
+                    } else {
+                        kernel::make_file(place, name, 0o644)?;
+                    }
                     find(root, way, flags)?
                 }
                 found => found?,

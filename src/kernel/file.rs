@@ -74,45 +74,18 @@ pub fn open_in_root(root: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
         .map(Fd::new)
 }
 
-/// Makes an empty directory or file, if there is nothing of that name.
-pub fn make_at(directory: Fd, name: &CStr, is_directory: bool) -> Result<()> {
-    let name = name.as_ptr();
-    // SAFETY: the name is NUL-terminated and only read.
-    unsafe {
-        match is_directory {
-            true => perform!(Sysno::mkdirat, directory.0, name, 0o755),
-            false => perform!(Sysno::mknodat, directory.0, name, libc::S_IFREG | 0o644, 0),
-        }
-    }
+/// Opens /dev/null for reading and writing, at the lowest free number and to
+/// pass through execve(2).
+pub fn open_null() -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { call!(Sysno::openat, CURRENT.0, c"/dev/null".as_ptr(), libc::O_RDWR, 0) }.map(drop)
 }
 
-/// Makes sure that the standard descriptors can be handed to a container: a
-/// closed one becomes /dev/null, so that nothing that is opened later takes its
-/// number, and one that is a directory, from which `..` leads everywhere, is
-/// EISDIR.
-pub fn check_standard_descriptors() -> Result<()> {
-    for number in 0..=libc::STDERR_FILENO {
-        match is_directory(Fd(number)) {
-            Ok(false) => {}
-            Ok(true) => return Err(Errno::EISDIR),
-            Err(_) => {
-                let path = c"/dev/null".as_ptr();
-                // SAFETY: the path is NUL-terminated and only read. The lowest free number is
-                // this one.
-                unsafe { call!(Sysno::openat, CURRENT.0, path, libc::O_RDWR, 0) }?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whether a descriptor is a regular file that is open for reading only
-/// (fcntl(2), F_GETFL).
-pub fn is_input_file(fd: Fd) -> bool {
-    let regular = status(fd).is_ok_and(|status| status.st_mode & libc::S_IFMT == libc::S_IFREG);
+/// Whether a descriptor is open for reading only (fcntl(2), F_GETFL).
+pub fn is_read_only(fd: Fd) -> Result<bool> {
     // SAFETY: no memory is passed.
-    let flags = unsafe { call!(Sysno::fcntl, fd.0, libc::F_GETFL) }.unwrap_or(0);
-    regular && flags as c_int & libc::O_ACCMODE == libc::O_RDONLY
+    let flags = unsafe { call!(Sysno::fcntl, fd.0, libc::F_GETFL) }?;
+    Ok(flags as c_int & libc::O_ACCMODE == libc::O_RDONLY)
 }
 
 /// Puts another open file in the place of a descriptor, at the same offset
@@ -158,11 +131,10 @@ pub fn write_file(directory: Fd, path: &CStr, text: &[u8]) -> Result<()> {
     if written? == text.len() { Ok(()) } else { Err(Errno::EIO) }
 }
 
-/// mkdir(2), mode 0755 less the umask.
-#[inline(never)]
-pub fn make_directory(path: &CStr) -> Result<()> {
+/// mkdirat(2), mode 0755 less the umask.
+pub fn make_directory(directory: Fd, path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
-    unsafe { perform!(Sysno::mkdirat, CURRENT.0, path.as_ptr(), 0o755) }
+    unsafe { perform!(Sysno::mkdirat, directory.0, path.as_ptr(), 0o755) }
 }
 
 /// mknodat(2) of a character device, mode 0666 less the umask.
@@ -173,10 +145,10 @@ pub fn make_device(path: &CStr, major: u32, minor: u32) -> Result<()> {
     unsafe { perform!(Sysno::mknodat, CURRENT.0, path.as_ptr(), mode, device) }
 }
 
-/// mknodat(2) of an empty file that nobody may read or write.
-pub fn make_file(path: &CStr) -> Result<()> {
+/// mknodat(2) of an empty file, with this mode less the umask.
+pub fn make_file(directory: Fd, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
-    unsafe { perform!(Sysno::mknodat, CURRENT.0, path.as_ptr(), libc::S_IFREG, 0) }
+    unsafe { perform!(Sysno::mknodat, directory.0, path.as_ptr(), libc::S_IFREG | mode, 0) }
 }
 
 /// symlinkat(2)
@@ -214,9 +186,10 @@ pub fn identity(fd: Fd) -> Result<Identity> {
     status(fd).map(|status| Identity { device: status.st_dev, inode: status.st_ino })
 }
 
-/// fstat(2), of which only the type is kept.
-pub fn is_directory(fd: Fd) -> Result<bool> {
-    status(fd).map(|status| status.st_mode & libc::S_IFMT == libc::S_IFDIR)
+/// fstat(2), of which only the type is kept: one of the `S_IF*` of inode(7).
+/// EBADF if the descriptor is closed.
+pub fn file_type(fd: Fd) -> Result<u32> {
+    status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
 /// The type of the file system that a descriptor lies on: one of the

@@ -1,15 +1,15 @@
 //! The names of the capabilities.
 
-use super::{Key, Packed, Text, pack};
+use super::{Packed, Parts, Text, pack};
 
-/// By number, as in capabilities(7), without their `CAP_`.
+/// By number, as in capabilities(7), without their `CAP_`, with a NUL between two.
 const NAMES: Packed = pack!(
     "CHOWN\0DAC_OVERRIDE\0DAC_READ_SEARCH\0FOWNER\0FSETID\0KILL\0SETGID\0SETUID\0\
      SETPCAP\0LINUX_IMMUTABLE\0NET_BIND_SERVICE\0NET_BROADCAST\0NET_ADMIN\0NET_RAW\0IPC_LOCK\0\
      IPC_OWNER\0SYS_MODULE\0SYS_RAWIO\0SYS_CHROOT\0SYS_PTRACE\0SYS_PACCT\0SYS_ADMIN\0SYS_BOOT\0\
      SYS_NICE\0SYS_RESOURCE\0SYS_TIME\0SYS_TTY_CONFIG\0MKNOD\0LEASE\0AUDIT_WRITE\0\
      AUDIT_CONTROL\0SETFCAP\0MAC_OVERRIDE\0MAC_ADMIN\0SYSLOG\0WAKE_ALARM\0BLOCK_SUSPEND\0\
-     AUDIT_READ\0PERFMON\0BPF\0CHECKPOINT_RESTORE\0"
+     AUDIT_READ\0PERFMON\0BPF\0CHECKPOINT_RESTORE"
 );
 
 /// The set that a name means: one capability, with or without `CAP_` and in
@@ -24,17 +24,10 @@ pub fn capability(name: &[u8]) -> Option<u64> {
         return Some(u64::MAX);
     }
     let name = name.strip_prefix(b"CAP_").unwrap_or(name);
-    let mut number = 0;
-    loop {
-        let mut known = Text::new();
-        if !known.push_part(NAMES, Key::Place(number)) {
-            return None;
-        }
-        if known.as_bytes() == name {
-            return Some(1 << number);
-        }
-        number += 1;
-    }
+    let mut names = Text::new();
+    names.push_packed(NAMES);
+    let number = Parts::of(names.as_bytes(), 0).position(|known| known == name)?;
+    Some(1 << number)
 }
 
 #[cfg(test)]
