@@ -30,7 +30,7 @@ find_busybox() {
         exit 1
     }
     dpkg-deb -x "$place"/*.deb "$place/unpacked"
-    find "$place/unpacked" -name busybox -type f | head -n 1
+    echo "$place/unpacked/bin/busybox"
 }
 
 case $kind in
@@ -46,7 +46,8 @@ busybox)
     fi
     cp "$(find_busybox)" "$root.new/bin/busybox"
     rm -rf "$root.new/package"
-    for applet in $("$root.new/bin/busybox" --list); do
+    applets=$("$root.new/bin/busybox" --list) # by itself, so that a failure counts
+    for applet in $applets; do
         [ "$applet" = busybox ] || ln -s busybox "$root.new/bin/$applet"
     done
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root.new/etc/passwd"
