@@ -59,6 +59,13 @@ pub struct Config<'a> {
     pub uts: Option<Share>,
     /// The same for the cgroup namespace.
     pub cgroup_namespace: Option<Share>,
+    /// Whose users there are; `None` for the host's as root, and for everybody
+    /// else the container's own.
+    pub users: Option<Share>,
+    /// `INSIDE:OUTSIDE:COUNT` for each range of user ids.
+    pub uid_maps: List<&'a CStr>,
+    /// The same for group ids; empty for the same as of users.
+    pub gid_maps: List<&'a CStr>,
 }
 
 /// Something to mount into the root, as it was asked for.
@@ -138,6 +145,9 @@ impl Config<'_> {
             ipc: None,
             uts: None,
             cgroup_namespace: None,
+            users: None,
+            uid_maps: List::new(),
+            gid_maps: List::new(),
         }
     }
 

@@ -49,6 +49,61 @@ pub fn own_root() -> tempfile::TempDir {
     root
 }
 
+/// The ids of an ordinary user, whom no file of the host's knows.
+pub const USER: u32 = 54321;
+
+/// What an ordinary user needs for a container: a root file system that belongs
+/// to him, and the program where he can reach it.
+pub struct Ordinary {
+    place: tempfile::TempDir,
+}
+
+impl Ordinary {
+    pub fn new() -> Ordinary {
+        let place = tempfile::tempdir().unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(place.path(), mode).unwrap();
+        fs::copy(thimble(), place.path().join("thimble")).unwrap();
+        let ordinary = Ordinary { place };
+        let copied = Command::new("cp").arg("-a").arg(busybox()).arg(ordinary.root()).status();
+        assert!(copied.unwrap().success());
+        let owner = format!("{USER}:{USER}");
+        let given = Command::new("chown").args(["-R", &owner]).arg(ordinary.root()).status();
+        assert!(given.unwrap().success());
+        ordinary
+    }
+
+    /// His root file system.
+    pub fn root(&self) -> PathBuf {
+        self.place.path().join("root")
+    }
+
+    /// His copy of the program.
+    pub fn program(&self) -> PathBuf {
+        self.place.path().join("thimble")
+    }
+
+    /// A command of his, without a group besides his own.
+    pub fn command<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, words: &[S]) -> Command {
+        let user = USER.to_string();
+        let mut command = command("setpriv", &["--reuid", &user, "--regid", &user]);
+        command.arg("--clear-groups").arg(program.as_ref()).args(words);
+        command
+    }
+
+    /// His `thimble` with these words.
+    pub fn thimble<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
+        self.command(self.program(), words)
+    }
+
+    /// His `thimble run OPTIONS ROOT /bin/sh -c SCRIPT`, to its end.
+    pub fn sh(&self, options: &[&str], script: &str) -> Ran {
+        let mut command = self.thimble(&["run"]);
+        command.args(options).arg(self.root()).args(["/bin/sh", "-c", script]);
+        Ran::of(command.output().unwrap())
+    }
+}
+
 /// A name that no other container of these tests has.
 pub fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
