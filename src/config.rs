@@ -35,6 +35,16 @@ pub struct Config<'a> {
     pub privileged: bool,
     /// How many processes there may be at once, pid 1 included.
     pub pids_limit: Option<Limit>,
+    /// Bytes of memory.
+    pub memory: Option<Limit>,
+    /// Bytes of memory and swap together.
+    pub memory_swap: Option<Limit>,
+    /// Time on processors, in microseconds of each tenth of a second.
+    pub cpus: Option<u64>,
+    /// Share of the processors among those that compete, 2 to 262144.
+    pub cpu_shares: Option<u64>,
+    /// The processors to run on, as `0-2,5`.
+    pub cpuset_cpus: Option<&'a CStr>,
     /// `FILE=VALUE` for files of the container's cgroup.
     pub cgroup_conf: List<&'a CStr>,
     /// The cgroup to make the container's in.
@@ -133,6 +143,11 @@ impl Config<'_> {
             seccomp: None,
             privileged: false,
             pids_limit: None,
+            memory: None,
+            memory_swap: None,
+            cpus: None,
+            cpu_shares: None,
+            cpuset_cpus: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
             verbose: false,
@@ -153,8 +168,9 @@ impl Config<'_> {
 
     /// Whether anything asks for a cgroup.
     pub fn wants_cgroup(&self) -> bool {
-        self.pids_limit.is_some()
-            || self.cgroup_parent.is_some()
+        [self.pids_limit, self.memory].iter().any(Option::is_some)
+            || self.cpus.or(self.cpu_shares).is_some()
+            || self.cpuset_cpus.or(self.cgroup_parent).is_some()
             || !self.cgroup_conf.as_slice().is_empty()
     }
 

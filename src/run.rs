@@ -11,8 +11,11 @@ use crate::isolate::{cgroup, descriptors, environment, idmap, namespaces, rootfs
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Text, pack};
+use crate::text::{Packed, Text, pack};
 use crate::undo;
+
+/// Exit status of a program that SIGKILL ended.
+const KILLED: u8 = 128 + libc::SIGKILL as u8;
 
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, caller: Argv) -> u8 {
@@ -60,12 +63,20 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let end = init::attend(child, report);
     report.undo.child = None;
     undo::relay(link);
+    if end.status() == KILLED && cgroup::ran_out_of_memory(report) {
+        report.complain(
+            pack!("the program used up its memory and was killed"),
+            c"",
+            c"",
+            Packed::NONE,
+        );
+    }
     report.end(end.status())
 }
 
 /// The container's name, which lies in `text` if it was not given.
 fn name_of<'a>(config: &Config<'a>, text: &'a mut Text) -> &'a CStr {
-    text.push(b"thimble-");
+    text.push(cgroup::PREFIX);
     text.push_number(kernel::own_pid().number() as u64);
     config.name.or(text.as_c_str()).unwrap_or(c"")
 }

@@ -29,8 +29,10 @@ steps! {
     EnterNetwork = "enter the network namespace",
     BlockSignals = "block the signals",
     ResetChild = "reset SIGCHLD",
+    FindCgroups = "find the cgroup hierarchies",
+    FindController = "find the cgroup controller",
+    EnableController = "enable the cgroup controller",
     MakeCgroup = "make the cgroup",
-    OpenCgroup = "open the cgroup",
     RemoveCgroup = "remove the cgroup",
     WriteCgroup = "write the cgroup's",
     MakeLink = "make a socket pair",
@@ -82,6 +84,8 @@ steps! {
     Wait = "wait",
 }
 
+const NO_PARENT: Packed = pack!("there is no such --cgroup-parent");
+const DELEGATE: Packed = pack!("this takes root, or a --cgroup-parent that is yours");
 const HELPER: Packed =
     pack!("an ordinary user maps other ids than his own by newuidmap and newgidmap");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
@@ -105,10 +109,18 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         pack!("ROOTFS is a directory: unpack an image or archive into one"),
     ),
     (
-        Step::MakeCgroup,
+        Step::FindController,
         Errno::ENOENT,
-        pack!("it is made in a cgroup v1 hierarchy, below --cgroup-parent"),
+        pack!("no cgroup file system that is mounted here has it: see /proc/cgroups"),
     ),
+    (
+        Step::EnableController,
+        Errno::EBUSY,
+        pack!("processes lie beside it: choose an empty --cgroup-parent"),
+    ),
+    (Step::EnableController, Errno::EACCES, DELEGATE),
+    (Step::EnableController, Errno::ENOENT, NO_PARENT),
+    (Step::MakeCgroup, Errno::ENOENT, NO_PARENT),
     (
         Step::MakeCgroup,
         Errno::EROFS,
@@ -124,7 +136,7 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EBUSY,
         pack!("a container of this name is running: choose another --name"),
     ),
-    (Step::MakeCgroup, Errno::EACCES, pack!("making cgroups needs root")),
+    (Step::MakeCgroup, Errno::EACCES, DELEGATE),
     (Step::EnterNetwork, Errno::EPERM, pack!("entering a network namespace needs root")),
     (
         Step::Clone,

@@ -19,6 +19,10 @@ pub struct Directory<'a> {
     pub name: &'a CStr,
     /// The controller for whose sake it was made.
     pub controller: &'a [u8],
+    /// Whether it is of cgroup v2.
+    pub v2: bool,
+    /// Whether another controller's is the same one.
+    pub shared: bool,
     /// The processes in it may outlive the container's first: end them.
     pub end_all: bool,
 }
@@ -111,14 +115,18 @@ fn remove(directory: &Directory) -> kernel::Result<()> {
     Err(Errno::EBUSY)
 }
 
-/// Ends every process of a cgroup of the pids controller. Once its limit is 0
-/// no new one can be made, so the list of those that are there only shrinks.
-fn end_all(pids: Fd) -> kernel::Result<()> {
-    kernel::write_file(pids, c"pids.max", b"0")?;
+/// Ends every process of a cgroup. The kernel does it at once where it can (v2,
+/// Linux 5.14). Else, once the limit of pids is 0, no new one can be made, so the list
+/// of those that are there only shrinks.
+fn end_all(cgroup: Fd) -> kernel::Result<()> {
+    if kernel::write_file(cgroup, c"cgroup.kill", b"1").is_ok() {
+        return Ok(());
+    }
+    kernel::write_file(cgroup, c"pids.max", b"0")?;
     let mut list = List::new();
     for _ in 0..TRIES {
         list.clear();
-        kernel::read_file(pids, c"cgroup.procs", &mut list)?;
+        kernel::read_file(cgroup, c"cgroup.procs", &mut list)?;
         if list.as_slice().is_empty() {
             break;
         }

@@ -158,15 +158,24 @@ fn a_cgroup_that_is_taken_stays_as_it_is() {
 fn a_cgroup_without_a_controller_or_a_parent() {
     let name = unique_name();
     let root = busybox();
-    for (option, value, path) in [
-        ("--cgroup-conf", "frobs.max=5", format!("/sys/fs/cgroup/frobs/{name}")),
-        ("--cgroup-parent", "/nowhere", format!("/sys/fs/cgroup/pids//nowhere/{name}")),
+    for (option, value, lines) in [
+        (
+            "--cgroup-conf",
+            "frobs.max=5",
+            "thimble: find the cgroup controller frobs: ENOENT: No such file or directory\n\
+             thimble: hint: no cgroup file system that is mounted here has it: see /proc/cgroups\n"
+                .to_string(),
+        ),
+        (
+            "--cgroup-parent",
+            "/nowhere",
+            format!(
+                "thimble: make the cgroup /sys/fs/cgroup/pids//nowhere/{name}: ENOENT: No such file or directory\n\
+                 thimble: hint: there is no such --cgroup-parent\n"
+            ),
+        ),
     ] {
         let words = ["run", "--name", &name, option, value, root.to_str().unwrap(), "true"];
-        let lines = format!(
-            "thimble: make the cgroup {path}: ENOENT: No such file or directory\n\
-             thimble: hint: it is made in a cgroup v1 hierarchy, below --cgroup-parent\n"
-        );
         fails(&name, command(thimble(), &words), 125, &lines);
     }
 }
@@ -286,7 +295,8 @@ fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
     for (inject, step) in [
         ("rt_sigprocmask:error=EPERM:when=1", "block the signals"),
         ("socketpair:error=EMFILE:when=1", "make a socket pair"),
-        ("mmap:error=ENOMEM:when=3", "map a stack"),
+        ("mmap:error=ENOMEM:when=2", "find the cgroup hierarchies"),
+        ("mmap:error=ENOMEM:when=4", "map a stack"),
         ("sethostname:error=EPERM:when=1", "set the host name"),
         ("setsid:error=EPERM:when=1", "begin a session"),
         ("mount:error=EPERM:when=1", "make all mounts private"),

@@ -6,7 +6,7 @@ pub mod parser;
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Share};
+use crate::config::{Config, Limit, Share};
 use crate::kernel::Argv;
 use crate::text::{Packed, nearest, pack};
 use parser::{Parser, Usage, Wrong};
@@ -83,6 +83,17 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     let maps = [&config.uid_maps, &config.gid_maps];
     if config.users == Some(Share::Host) && maps.iter().any(|maps| !maps.as_slice().is_empty()) {
         return Some((c"--uidmap", pack!("and --gidmap need --userns private")));
+    }
+    let bytes = |limit| match limit {
+        Some(Limit::At(bytes)) => bytes,
+        Some(Limit::Max) => u64::MAX,
+        None => 0,
+    };
+    if config.memory_swap.is_some() && bytes(config.memory_swap) < bytes(config.memory).max(1) {
+        return Some((c"--memory-swap", pack!("must not be less than --memory")));
+    }
+    if config.memory_swap.is_some() && config.memory.is_none() {
+        return Some((c"--memory-swap", pack!("needs --memory")));
     }
     if config.pid == Some(Share::Host) && !config.wants_cgroup() {
         return Some((

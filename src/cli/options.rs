@@ -8,8 +8,9 @@ use super::parser::{NO_MEMORY, Opt, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_id_map,
-    check_name, check_tmpfs, check_volume, pack, parse_whole, split_at,
+    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_hostname,
+    check_id_map, check_name, check_tmpfs, check_volume, pack, parse_fraction, parse_size,
+    parse_whole, split_at,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -43,6 +44,11 @@ pub const RUN: &[Opt] = &[
     Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c| &mut c.bare)),
     Opt("\nresources:", Nothing),
     Opt("      --pids-limit N              at most N processes, pid 1 included; -1: any", Value(pids_limit)),
+    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(memory)),
+    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(memory_swap)),
+    Opt("      --cpus N                    at most so many processors' time, as 1.5", Value(cpus)),
+    Opt("      --cpu-shares N              weight against others, 2 to 262144 (1024)", Value(cpu_shares)),
+    Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Word(|c| &mut c.cpuset_cpus, check_list)),
     Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Words(|c| &mut c.cgroup_conf, check_cgroup_file)),
     Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Word(|c| &mut c.cgroup_parent, check_cgroup_parent)),
     Opt("\nlife:", Nothing),
@@ -135,10 +141,53 @@ const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp>)] = &[
 ];
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
-    config.pids_limit = Some(match parse_whole(value.to_bytes()) {
-        Some(count @ 1..=PIDS_MAX) => Limit::At(count),
-        None if value == c"-1" => Limit::Max,
-        _ => return Some(pack!("must be a whole number from 1 to 4194304, or -1 for no limit")),
+    let count = |digits: &[u8]| parse_whole(digits).filter(|count| (1..=PIDS_MAX).contains(count));
+    limit(&mut config.pids_limit, value, count)
+        .then_some(pack!("must be a whole number from 1 to 4194304, or -1 for no limit"))
+}
+
+fn memory(config: &mut Config, value: &CStr) -> Option<Packed> {
+    limit(&mut config.memory, value, some_size).then_some(A_SIZE)
+}
+
+fn memory_swap(config: &mut Config, value: &CStr) -> Option<Packed> {
+    limit(&mut config.memory_swap, value, some_size).then_some(A_SIZE)
+}
+
+fn some_size(text: &[u8]) -> Option<u64> {
+    parse_size(text).filter(|size| *size > 0)
+}
+
+const A_SIZE: Packed =
+    pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
+
+/// Sets a limit, if the value is one. Whether it is not.
+fn limit(field: &mut Option<Limit>, value: &CStr, parse: fn(&[u8]) -> Option<u64>) -> bool {
+    let none = (value == c"-1").then_some(Limit::Max);
+    *field = parse(value.to_bytes()).map(Limit::At).or(none);
+    field.is_none()
+}
+
+fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
+    // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
+    config.cpus = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
+    config.cpus.is_none().then_some(pack!("must be a number from 0.01 on, as 2 or 1.5"))
+}
+
+fn cpu_shares(config: &mut Config, value: &CStr) -> Option<Packed> {
+    config.cpu_shares =
+        parse_whole(value.to_bytes()).filter(|shares| (2..=262_144).contains(shares));
+    config.cpu_shares.is_none().then_some(pack!("must be a whole number from 2 to 262144"))
+}
+
+fn check_list(list: &CStr) -> Option<Packed> {
+    let good = Parts::of(list.to_bytes(), b',').all(|range| {
+        let mut ends = Parts::of(range, b'-').map(parse_whole);
+        match [ends.next(), ends.next(), ends.next()] {
+            [Some(Some(_)), None, None] => true,
+            [Some(Some(first)), Some(Some(last)), None] => first <= last,
+            _ => false,
+        }
     });
-    None
+    (!good).then_some(pack!("must be a list of numbers and ranges, as 0-2,5"))
 }

@@ -168,6 +168,43 @@ pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }
 }
 
+/// flock(2) with LOCK_EX and LOCK_NB: for as long as the descriptor is open.
+/// EAGAIN where somebody else has the lock.
+pub fn lock(fd: Fd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::flock, fd.0, libc::LOCK_EX | libc::LOCK_NB) }
+}
+
+/// getdents64(2): the part of `buffer` that was filled, for `Entries`; empty at the
+/// end of the directory.
+pub fn read_directory(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
+    // SAFETY: the buffer is writable for its length.
+    let length = unsafe { call!(Sysno::getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(buffer.get(..length).unwrap_or(&[]))
+}
+
+/// The names in what `read_directory` gave: the kernel's `struct linux_dirent64`, of which
+/// the length is a 16-bit number at byte 16 and the name begins at byte 19.
+pub struct Entries<'a>(&'a [u8]);
+
+impl<'a> Entries<'a> {
+    /// Those of these entries.
+    pub fn of(entries: &'a [u8]) -> Entries<'a> {
+        Entries(entries)
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a CStr;
+
+    fn next(&mut self) -> Option<&'a CStr> {
+        let [low, high] = *self.0.get(16..)?.first_chunk()?;
+        let (entry, rest) = self.0.split_at_checked(u16::from_ne_bytes([low, high]).into())?;
+        self.0 = rest;
+        CStr::from_bytes_until_nul(entry.get(19..)?).ok()
+    }
+}
+
 /// Which file it is: the file system's number and the inode's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {

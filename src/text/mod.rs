@@ -14,7 +14,7 @@ pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
 pub use fields::Fields;
-pub use numbers::{parse_hexadecimal, parse_whole};
+pub use numbers::{parse_fraction, parse_hexadecimal, parse_size, parse_whole};
 pub(crate) use packed::pack;
 pub use packed::{Key, Packed, pack_bytes, packed_length};
 pub use rules::{
