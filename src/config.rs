@@ -21,8 +21,11 @@ pub struct Config<'a> {
     pub hostname: Option<&'a CStr>,
     /// `None` for `thimble-PID`.
     pub name: Option<&'a CStr>,
-    /// User and group of the program; `None` for root's.
-    pub user: Option<(u32, u32)>,
+    /// `USER[:GROUP]` of the program, by number or by the container's own files;
+    /// `None` for root's.
+    pub user: Option<&'a CStr>,
+    /// Groups that the program is in besides.
+    pub group_add: List<&'a CStr>,
     /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
     pub cap_add: u64,
     /// Capabilities to take away, likewise.
@@ -120,6 +123,7 @@ impl Config<'_> {
             hostname: None,
             name: None,
             user: None,
+            group_add: List::new(),
             cap_add: 0,
             cap_drop: 0,
             new_privileges: None,

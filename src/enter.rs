@@ -6,8 +6,10 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs, volumes};
-use crate::kernel::{self, Argv};
+use crate::isolate::{
+    accounts, devices, environment, mounts, namespaces, privileges, program, rootfs, volumes,
+};
+use crate::kernel::{self, List, Word};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -17,7 +19,7 @@ pub struct Container<'a> {
     /// What was asked for.
     pub config: &'a Config<'a>,
     /// The program's environment.
-    pub environment: Argv<'a>,
+    pub environment: List<Option<Word<'a>>>,
     /// The host name inside.
     pub hostname: &'a CStr,
     /// The line between the two sides.
@@ -53,10 +55,11 @@ pub fn enter(container: &mut Container) -> u8 {
 
     kernel::set_umask(0o022);
     link::close_all_but(link, report);
+    let ids = accounts::resolve(config, &mut container.environment, report);
     // Before there is a program that could look into this process.
     report.step(Step::Undumpable, kernel::make_undumpable());
-    privileges::cut_down(config, report);
-    let program = program::start(config, container.environment, report);
+    privileges::cut_down(config, &ids, report);
+    let program = program::start(config, environment::vector(&container.environment), &ids, report);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 
     init::attend(program, report).status()

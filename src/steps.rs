@@ -69,7 +69,8 @@ steps! {
     DropCapability = "drop a capability",
     Workdir = "change to the working directory",
     ResetSignals = "reset the signals",
-    Groups = "give up the caller's groups",
+    ReadAccounts = "read the container's",
+    Groups = "set the groups",
     Ids = "set user and group",
     NoNewPrivileges = "set no_new_privs",
     Filter = "load the seccomp filter",
@@ -81,7 +82,6 @@ steps! {
 const PIPE: Packed = pack!("give it through a pipe: cat FILE | thimble ...");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
-
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
     (Step::ProtectInput, Errno::EPERM, PIPE),
@@ -159,6 +159,17 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Step::MountVolume,
         Errno::EINVAL,
         pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
+    ),
+    (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
+    (
+        Step::Groups,
+        Errno::EINVAL,
+        pack!("they are more than 65536, or one is not mapped in this user namespace"),
+    ),
+    (
+        Step::Ids,
+        Errno::EINVAL,
+        pack!("that id is not mapped in this user namespace: see --uidmap, --gidmap"),
     ),
     (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),

@@ -121,13 +121,28 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--tmpfs", "/"],
             "--tmpfs /: must be DST or DST:OPTIONS, an absolute path without '..', not below /proc",
         ),
-        (vec!["-u", "root"], "-u root: must be UID or UID:GID, numbers up to 4294967294"),
+        (
+            vec!["-u", "a\nb"],
+            "-u a\\x0ab: must be USER or USER:GROUP, names or numbers up to 4294967294",
+        ),
         (
             vec!["-u", "4294967295"],
-            "-u 4294967295: must be UID or UID:GID, numbers up to 4294967294",
+            "-u 4294967295: must be USER or USER:GROUP, names or numbers up to 4294967294",
         ),
-        (vec!["-u", "1:-1"], "-u 1:-1: must be UID or UID:GID, numbers up to 4294967294"),
-        (vec!["-u", "1:"], "-u 1:: must be UID or UID:GID, numbers up to 4294967294"),
+        (
+            vec!["-u", "1:-1"],
+            "-u 1:-1: must be USER or USER:GROUP, names or numbers up to 4294967294",
+        ),
+        (vec!["-u", "1:"], "-u 1:: must be USER or USER:GROUP, names or numbers up to 4294967294"),
+        (
+            vec!["--user=:1"],
+            "--user=:1: must be USER or USER:GROUP, names or numbers up to 4294967294",
+        ),
+        (vec!["--group-add", "-1"], "--group-add -1: must be a name or a number up to 4294967294"),
+        (
+            vec!["--group-add", "a:b"],
+            "--group-add a:b: must be a name or a number up to 4294967294",
+        ),
         (vec!["--cap-add", "FROB"], "--cap-add FROB: must be the name of a capability, or ALL"),
         (vec!["--cap-drop="], "--cap-drop=: must be the name of a capability, or ALL"),
         (
@@ -324,7 +339,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 24);
+    assert_eq!(lines.len(), 25);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

@@ -8,8 +8,8 @@ use super::parser::{NO_MEMORY, Opt, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_name,
-    check_tmpfs, check_volume, pack, parse_whole, split_at,
+    Packed, capability, check_cgroup_file, check_cgroup_parent, check_group, check_hostname,
+    check_name, check_tmpfs, check_user, check_volume, pack, parse_whole,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -19,7 +19,8 @@ pub const RUN: &[Opt] = &[
     Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
     Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
     Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
-    Opt("  -u, --user UID[:GID]            ids of the program (0:0)", Value(user)),
+    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Word(|c| &mut c.user, check_user)),
+    Opt("      --group-add GROUP           one more group for the program", Words(|c| &mut c.group_add, check_group)),
     Opt("\nfiles:", Nothing),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
@@ -86,16 +87,6 @@ fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
 
 fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
     config.mounts.push(mount).err().map(|_| NO_MEMORY)
-}
-
-fn user(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let (user, group) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0"));
-    // The highest number means "leave it as it is" to setresuid(2).
-    let id = |digits| {
-        parse_whole(digits).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
-    };
-    config.user = id(user).zip(id(group.to_bytes()));
-    config.user.is_none().then_some(pack!("must be UID or UID:GID, numbers up to 4294967294"))
 }
 
 fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {

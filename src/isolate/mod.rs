@@ -1,6 +1,7 @@
 //! What separates the container from the host: a file for each concept of the
 //! kernel, with the host's half and the container's half of it side by side.
 
+pub mod accounts;
 pub mod cgroup;
 pub mod descriptors;
 pub mod devices;

@@ -4,6 +4,7 @@
 //! exec.
 
 use crate::config::{Config, Seccomp};
+use crate::isolate::accounts::Ids;
 use crate::isolate::seccomp;
 use crate::kernel::{self, Errno};
 use crate::report::Report;
@@ -49,7 +50,7 @@ fn untouched(config: &Config) -> bool {
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
 /// by it. Whoever takes pid 1 over has gained next to nothing.
-pub fn cut_down(config: &Config, report: &mut Report) {
+pub fn cut_down(config: &Config, ids: &Ids, report: &mut Report) {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = kernel::new_session_keyring();
@@ -60,8 +61,8 @@ pub fn cut_down(config: &Config, report: &mut Report) {
     if filtered {
         report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
-    if !untouched(config) || config.user.is_some() {
-        report.step(Step::Groups, kernel::clear_groups());
+    if !untouched(config) || !ids.groups.as_slice().is_empty() {
+        report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
     }
     if untouched(config) {
         return;
@@ -85,9 +86,9 @@ pub fn cut_down(config: &Config, report: &mut Report) {
 /// capabilities nothing is left to do: execve(2) gives root what is in the
 /// bounding set, and any other user none, the inheritable set being empty
 /// (capabilities(7), "Transformation of capabilities during execve()").
-pub fn assume(config: &Config, report: &mut Report) {
-    if let Some((user, group)) = config.user {
-        report.step(Step::Ids, kernel::set_ids(user, group));
+pub fn assume(config: &Config, ids: &Ids, report: &mut Report) {
+    if config.user.is_some() {
+        report.step(Step::Ids, kernel::set_ids(ids.user, ids.group));
     }
     if config.no_new_privileges() {
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());

@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use crate::config::{Config, Share};
+use crate::isolate::accounts::Ids;
 use crate::isolate::{environment, privileges};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
@@ -18,15 +19,16 @@ struct Program<'a, 'r> {
     config: &'a Config<'a>,
     command: Argv<'a>,
     environment: Argv<'a>,
+    ids: &'a Ids,
     report: &'a mut Report<'r>,
 }
 
 /// Starts the program. When this returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
-pub fn start(config: &Config, environment: Argv, report: &mut Report) -> Pid {
+pub fn start(config: &Config, environment: Argv, ids: &Ids, report: &mut Report) -> Pid {
     let mut stack = report.step(Step::MapStack, Stack::map());
-    let command = config.command.or(Argv::new(SHELL)).unwrap_or(environment);
-    let mut program = Program { config, command, environment, report };
+    let command = config.command.or(Argv::new(SHELL)).unwrap_or(Argv::EMPTY);
+    let mut program = Program { config, command, environment, ids, report };
     let spawned = kernel::spawn(&mut stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
 }
@@ -42,7 +44,7 @@ impl Program<'_, '_> {
         self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
-        privileges::assume(self.config, self.report);
+        privileges::assume(self.config, self.ids, self.report);
         self.report.tell(Step::Execute, Some(name));
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)

@@ -1,7 +1,6 @@
 //! Credentials: ids, capabilities, and what can only be given up.
 
 use core::ffi::c_int;
-use core::ptr::null;
 
 use syscalls::Sysno;
 
@@ -59,10 +58,11 @@ pub fn set_no_new_privileges() -> Result<()> {
     super::process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }
 
-/// setgroups(2) to none.
-pub fn clear_groups() -> Result<()> {
-    // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::setgroups, 0, null::<u32>()) }
+/// setgroups(2): exactly these. EINVAL for more than 65536, or for one that this user
+/// namespace does not map.
+pub fn set_groups(groups: &[u32]) -> Result<()> {
+    // SAFETY: the kernel reads as many as the length says.
+    unsafe { perform!(Sysno::setgroups, groups.len(), groups.as_ptr()) }
 }
 
 /// setresgid(2) and then setresuid(2), all three of each. Away from 0 this

@@ -1,6 +1,7 @@
 //! Text and its rules: buffers, numbers, names, the kernel's error names.
 //! Pure: nothing here asks the system anything.
 
+mod accounts;
 mod buffer;
 mod capabilities;
 mod errors;
@@ -10,6 +11,10 @@ mod packed;
 mod rules;
 mod similar;
 
+pub use accounts::{
+    Account, GROUP_FIELDS, USER_FIELDS, check_group, check_user, numeric_ids, parse_id,
+    scan_accounts, user_and_group,
+};
 pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
