@@ -143,6 +143,54 @@ fn another_user_has_no_capability_and_no_group_of_the_callers() {
 }
 
 #[test]
+fn what_cap_add_names_another_user_has_too_and_nothing_else() {
+    let host = std::fs::read_to_string("/proc/self/status").unwrap();
+    let host = host.lines().find_map(|line| line.strip_prefix("CapPrm:\t")).unwrap();
+    for (options, want) in [
+        (&["--cap-add", "NET_RAW"][..], bits(&[13])),
+        (&["--cap-add", "NET_RAW", "--cap-add", "kill"], bits(&[5, 13])),
+        (&["--cap-add", "NET_RAW", "--cap-add", "KILL", "--cap-drop", "KILL"], bits(&[13])),
+        (&["--cap-add", "NET_RAW", "--cap-drop", "ALL"], bits(&[13])),
+        (&["--cap-add", "NET_RAW", "--cap-drop", "NET_RAW"], bits(&[])),
+        (&["--cap-add", "ALL", "--cap-drop", "ALL"], bits(&[])),
+        (&["--cap-add", "ALL"], host.to_string()),
+        (&["--cap-add", "NET_RAW", "--security-opt", "no-new-privileges=false"], bits(&[13])),
+        (&["--cap-add", "NET_RAW", "--security-opt", "seccomp=unconfined"], bits(&[13])),
+        (&["--bare", "--cap-add", "NET_RAW"], bits(&[13])),
+        (&["--privileged", "--cap-add", "NET_RAW"], bits(&[13])),
+        (&["--privileged"], bits(&[])),
+        (&["--bare"], bits(&[])),
+        (&[], bits(&[])),
+    ] {
+        let status = status(&[&["-u", "1000:100"], options].concat());
+        for field in ["CapInh", "CapPrm", "CapEff", "CapAmb"] {
+            assert_eq!(status[field], want, "{options:?} {field}");
+        }
+        assert_eq!(status["Uid"], "1000 1000 1000 1000", "{options:?}");
+    }
+    // Root has it by being root; nothing of it is inheritable (CVE-2022-29162).
+    let status = status(&["-u", "0", "--cap-add", "NET_RAW"]);
+    assert_eq!([&status["CapInh"], &status["CapAmb"]], [NONE; 2]);
+}
+
+#[test]
+fn a_capability_of_another_user_works() {
+    let root = own_root();
+    let file = root.path().join("secret");
+    std::fs::write(&file, "read\n").unwrap();
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let cat = |options: &[&str]| {
+        let mut words = vec!["run", "-u", "1000"];
+        words.extend(options);
+        // By a shell, so that it passes through two execve(2).
+        words.extend([root.path().to_str().unwrap(), "sh", "-c", "cat /secret; true"]);
+        run(&words)
+    };
+    assert_eq!(cat(&["--cap-add", "DAC_OVERRIDE"]).good(), "read\n");
+    assert_eq!(cat(&[]).err, "cat: can't open '/secret': Permission denied\n");
+}
+
+#[test]
 fn signals_reach_a_program_of_another_user() {
     // pid 1 is root without most of its rights; the program is not root.
     let ran = sh(&["-u", "1000", "--cap-drop", "ALL"], "kill -TERM $$; sleep 1");
