@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use crate::kernel::{Argv, List};
+use crate::text::LIMITS;
 
 /// A container, as asked for.
 pub struct Config<'a> {
@@ -26,6 +27,10 @@ pub struct Config<'a> {
     pub user: Option<&'a CStr>,
     /// Groups that the program is in besides.
     pub group_add: List<&'a CStr>,
+    /// Limits of the program's process, soft and hard, by number; `None` for the caller's.
+    pub ulimits: [Option<[u64; 2]>; LIMITS],
+    /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
+    pub oom_score_adj: Option<&'a CStr>,
     /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
     pub cap_add: u64,
     /// Capabilities to take away, likewise.
@@ -124,6 +129,8 @@ impl Config<'_> {
             name: None,
             user: None,
             group_add: List::new(),
+            ulimits: [None; LIMITS],
+            oom_score_adj: None,
             cap_add: 0,
             cap_drop: 0,
             new_privileges: None,

@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
-    accounts, devices, environment, mounts, namespaces, privileges, program, rootfs, volumes,
+    accounts, devices, environment, limits, mounts, namespaces, privileges, program, rootfs,
+    volumes,
 };
 use crate::kernel::{self, List, Word};
 use crate::report::Report;
@@ -53,6 +54,8 @@ pub fn enter(container: &mut Container) -> u8 {
     rootfs::enter(config, report);
     namespaces::set_up_network(config, report);
 
+    limits::set_oom_score(config, report);
+    limits::make_room(config, report);
     kernel::set_umask(0o022);
     link::close_all_but(link, report);
     let ids = accounts::resolve(config, &mut container.environment, report);

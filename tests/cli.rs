@@ -143,6 +143,18 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--group-add", "a:b"],
             "--group-add a:b: must be a name or a number up to 4294967294",
         ),
+        (
+            vec!["--ulimit", "files=5"],
+            "--ulimit files=5: NAME must be core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending or stack",
+        ),
+        (
+            vec!["--ulimit=nofile=6:5"],
+            "--ulimit=nofile=6:5: must be NAME=SOFT or NAME=SOFT:HARD, whole numbers or unlimited, SOFT not above HARD",
+        ),
+        (
+            vec!["--oom-score-adj", "1001"],
+            "--oom-score-adj 1001: must be a whole number from -1000 to 1000",
+        ),
         (vec!["--cap-add", "FROB"], "--cap-add FROB: must be the name of a capability, or ALL"),
         (vec!["--cap-drop="], "--cap-drop=: must be the name of a capability, or ALL"),
         (
@@ -339,7 +351,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 25);
+    assert_eq!(lines.len(), 27);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

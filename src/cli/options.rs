@@ -9,7 +9,8 @@ use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
     Packed, capability, check_cgroup_file, check_cgroup_parent, check_group, check_hostname,
-    check_name, check_tmpfs, check_user, check_volume, pack, parse_whole,
+    check_name, check_oom_score, check_tmpfs, check_user, check_volume, pack, parse_limit,
+    parse_whole,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -21,6 +22,8 @@ pub const RUN: &[Opt] = &[
     Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
     Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Word(|c| &mut c.user, check_user)),
     Opt("      --group-add GROUP           one more group for the program", Words(|c| &mut c.group_add, check_group)),
+    Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
+    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Word(|c| &mut c.oom_score_adj, check_oom_score)),
     Opt("\nfiles:", Nothing),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
@@ -87,6 +90,18 @@ fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
 
 fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
     config.mounts.push(mount).err().map(|_| NO_MEMORY)
+}
+
+fn ulimit(config: &mut Config, value: &CStr) -> Option<Packed> {
+    match parse_limit(value) {
+        Ok((number, values)) => {
+            if let Some(limit) = config.ulimits.get_mut(number) {
+                *limit = Some(values);
+            }
+            None
+        }
+        Err(why) => Some(why),
+    }
 }
 
 fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {

@@ -6,6 +6,7 @@ pub mod cgroup;
 pub mod descriptors;
 pub mod devices;
 pub mod environment;
+pub mod limits;
 pub mod link;
 pub mod mounts;
 pub mod namespaces;

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
-use crate::isolate::{environment, privileges};
+use crate::isolate::{environment, limits, privileges};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -46,6 +46,8 @@ impl Program<'_, '_> {
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
         self.report.tell(Step::Execute, Some(name));
+        // From here on perhaps no file can be written to, and no time is left.
+        limits::set(self.config, self.report);
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {

@@ -6,6 +6,7 @@ mod buffer;
 mod capabilities;
 mod errors;
 mod fields;
+mod limits;
 mod numbers;
 mod packed;
 mod rules;
@@ -19,11 +20,13 @@ pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
 pub use fields::Fields;
+pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{parse_hexadecimal, parse_whole};
 pub(crate) use packed::pack;
-pub use packed::{Key, Packed, pack_bytes, packed_length};
+pub use packed::{Key, Packed, pack_bytes, packed_length, place_in};
 pub use rules::{
-    check_cgroup_file, check_cgroup_parent, check_hostname, check_name, check_tmpfs, check_volume,
+    check_cgroup_file, check_cgroup_parent, check_hostname, check_name, check_oom_score,
+    check_tmpfs, check_volume,
 };
 pub use similar::nearest;
 

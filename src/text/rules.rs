@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::{Fields, Packed, Parts, pack, split_at};
+use super::{Fields, Packed, Parts, pack, parse_whole, split_at};
 
 fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
@@ -76,6 +76,14 @@ pub fn check_tmpfs(word: &CStr) -> Option<Packed> {
     (!good).then_some(pack!(
         "must be DST or DST:OPTIONS, an absolute path without '..', not below /proc"
     ))
+}
+
+/// What /proc/PID/oom_score_adj takes, proc_pid_oom_score_adj(5).
+pub fn check_oom_score(word: &CStr) -> Option<Packed> {
+    let word = word.to_bytes();
+    let size = parse_whole(word.strip_prefix(b"-").unwrap_or(word));
+    (size.is_none_or(|size| size > 1000))
+        .then_some(pack!("must be a whole number from -1000 to 1000"))
 }
 
 #[cfg(test)]
@@ -165,6 +173,24 @@ mod tests {
             (c"/proc/x", false),
         ] {
             assert_eq!(check_tmpfs(word).is_none(), good, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn oom_scores() {
+        for (word, good) in [
+            (c"0", true),
+            (c"1000", true),
+            (c"-1000", true),
+            (c"1001", false),
+            (c"-1001", false),
+            (c"--1", false),
+            (c"+1", false),
+            (c"-", false),
+            (c"", false),
+            (c"1 ", false),
+        ] {
+            assert_eq!(check_oom_score(word).is_none(), good, "{word:?}");
         }
     }
 
