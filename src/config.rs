@@ -31,6 +31,10 @@ pub struct Config<'a> {
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
+    /// So many descriptors from 3 on are the program's too.
+    pub preserve_fds: u32,
+    /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
+    pub shm_size: Option<u64>,
     /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
     pub cap_add: u64,
     /// Capabilities to take away, likewise.
@@ -130,6 +134,8 @@ impl Config<'_> {
             user: None,
             group_add: List::new(),
             ulimits: [None; LIMITS],
+            preserve_fds: 0,
+            shm_size: None,
             oom_score_adj: None,
             cap_add: 0,
             cap_drop: 0,
@@ -150,6 +156,11 @@ impl Config<'_> {
             uts: None,
             cgroup_namespace: None,
         }
+    }
+
+    /// The first descriptor that is not the program's.
+    pub fn first_own_descriptor(&self) -> u32 {
+        3 + self.preserve_fds
     }
 
     /// Whether anything asks for a cgroup.

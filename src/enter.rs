@@ -7,8 +7,8 @@ use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
-    accounts, devices, environment, limits, mounts, namespaces, privileges, program, rootfs,
-    volumes,
+    accounts, descriptors, devices, environment, limits, mounts, namespaces, privileges, program,
+    rootfs, volumes,
 };
 use crate::kernel::{self, List, Word};
 use crate::report::Report;
@@ -57,12 +57,13 @@ pub fn enter(container: &mut Container) -> u8 {
     limits::set_oom_score(config, report);
     limits::make_room(config, report);
     kernel::set_umask(0o022);
-    link::close_all_but(link, report);
+    descriptors::close_all_but(link, config, report);
     let ids = accounts::resolve(config, &mut container.environment, report);
     // Before there is a program that could look into this process.
     report.step(Step::Undumpable, kernel::make_undumpable());
     privileges::cut_down(config, &ids, report);
     let program = program::start(config, environment::vector(&container.environment), &ids, report);
+    descriptors::let_go(config);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 
     init::attend(program, report).status()

@@ -27,7 +27,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
-    descriptors::take_over(report);
+    descriptors::take_over(config, report);
     let environment = environment::collect(config, variable, caller, report);
     rootfs::go_to(config, report);
     namespaces::enter_network(config, report);
@@ -48,6 +48,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     report.undo.child = Some(child);
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
+    descriptors::let_go(config);
     rootfs::go_away(report);
     cgroup::admit(config, child, report);
     link::release(link, report);

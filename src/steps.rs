@@ -22,6 +22,7 @@ macro_rules! steps {
 steps! {
     WriteOut = "write to standard output",
     Descriptors = "take over the standard descriptors",
+    HandOn = "hand on descriptor",
     ProtectInput = "make an input file read-only",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
@@ -95,6 +96,8 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EISDIR,
         pack!("one of them is a directory, which would lead out of the container"),
     ),
+    (Step::HandOn, Errno::EISDIR, pack!("from a directory the program could leave the container")),
+    (Step::HandOn, Errno::EBADF, pack!("--preserve-fds N hands on 3 to 3+N-1: open all of them")),
     (
         Step::OpenRoot,
         Errno::ENOENT,

@@ -155,6 +155,21 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--oom-score-adj", "1001"],
             "--oom-score-adj 1001: must be a whole number from -1000 to 1000",
         ),
+        (vec!["--preserve-fds", "-1"], "--preserve-fds -1: must be a whole number up to 1048576"),
+        (
+            vec!["--preserve-fds", "1048577"],
+            "--preserve-fds 1048577: must be a whole number up to 1048576",
+        ),
+        (vec!["--shm-size", "0"], "--shm-size 0: must be a size above 0, as in 64m"),
+        (vec!["--shm-size", "1t"], "--shm-size 1t: must be a size above 0, as in 64m"),
+        (
+            vec!["--shm-size=9223372036854775808"],
+            "--shm-size=9223372036854775808: must be a size above 0, as in 64m",
+        ),
+        (
+            vec!["--bare", "--shm-size", "1m"],
+            "--shm-size: means nothing with --bare, which mounts no /dev/shm",
+        ),
         (vec!["--cap-add", "FROB"], "--cap-add FROB: must be the name of a capability, or ALL"),
         (vec!["--cap-drop="], "--cap-drop=: must be the name of a capability, or ALL"),
         (
@@ -351,7 +366,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 27);
+    assert_eq!(lines.len(), 29);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

@@ -225,6 +225,20 @@ fn ten_megabytes_of_users_and_groups_are_read() {
 }
 
 #[test]
+fn however_many_groups_there_are_ignored_signals_are_reset() {
+    let groups: String =
+        (1..=1000).map(|id| format!("g{id}:x:{}:alice\n", 1_000_000 + id)).collect();
+    let root = root_with(b"alice:x:1000:100::/home/alice:/bin/sh", groups.as_bytes());
+    let script = format!(
+        "trap '' HUP USR1 PIPE; exec {} run -u alice {} sh -c 'grep SigIgn: /proc/self/status; groups | wc -w'",
+        thimble().display(),
+        root.path().display()
+    );
+    let out = Ran::of(command("sh", &["-c", &script]).output().unwrap()).out;
+    assert_eq!(out, "SigIgn:\t0000000000000000\n1001\n");
+}
+
+#[test]
 fn only_a_regular_file_is_read() {
     let root = good_root();
     let passwd = root.path().join("etc/passwd");

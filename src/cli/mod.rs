@@ -80,6 +80,9 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.uts == Some(Share::Host) && config.hostname.is_some() {
         return Some((c"--hostname", pack!("would change the host's name, given --uts host")));
     }
+    if config.bare && config.shm_size.is_some() {
+        return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));
+    }
     if config.pid == Some(Share::Host) && !config.wants_cgroup() {
         return Some((
             c"--pid host",

@@ -7,6 +7,7 @@ use crate::isolate::mounts::{self, INERT};
 use crate::kernel::{self, CURRENT, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
+use crate::text::Text;
 
 /// The devices that every program may expect, by number
 /// (Documentation/admin-guide/devices.txt of the kernel).
@@ -27,11 +28,13 @@ const LINKS: &[(&CStr, &CStr)] = &[
     (c"pts/ptmx", c"ptmx"),
 ];
 
+const SHM: &CStr = c"shm";
+
 /// File systems below /dev, each on a directory made for it. Programs and
 /// set-user-id have no place there; devices only among the terminals.
 const MOUNTS: &[(&CStr, &CStr, u64, &CStr)] = &[
     (c"pts", c"devpts", INERT & !libc::MS_NODEV, c"newinstance,ptmxmode=0666,mode=0620,gid=5"),
-    (c"shm", c"tmpfs", INERT, c"mode=1777,size=64m"),
+    (SHM, c"tmpfs", INERT, c"mode=1777"),
     (c"mqueue", c"mqueue", INERT, c""),
 ];
 
@@ -50,7 +53,10 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     for (target, name) in LINKS {
         report.step_on(Step::MakeLinkIn, name, kernel::make_link(target, name));
     }
+    let mut shm = Text::of(&[b"mode=1777,size="]);
+    shm.push_number(config.shm_size.unwrap_or(64 << 20));
     for (name, kind, flags, data) in MOUNTS {
+        let data = if *name == SHM { shm.as_c_str().unwrap_or(data) } else { data };
         let mounted = kernel::make_directory(CURRENT, name)
             .and_then(|()| kernel::mount(kind, name, *flags, data));
         // The one step that may be missing: a kernel without message queues.

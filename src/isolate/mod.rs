@@ -14,4 +14,5 @@ pub mod privileges;
 pub mod program;
 pub mod rootfs;
 pub mod seccomp;
+pub mod status;
 pub mod volumes;

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
-use crate::isolate::{environment, limits, privileges};
+use crate::isolate::{environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -91,25 +91,17 @@ impl Program<'_, '_> {
     }
 }
 
-/// Ignored and blocked signals would pass through execve(2).
+/// Ignored and blocked signals would pass through execve(2). Those that are
+/// ignored are looked up: one look instead of 62 system calls, which it takes
+/// if a long list of groups stands before that line.
 fn reset_signals() -> kernel::Result<()> {
-    let ignored = ignored_signals()?;
+    // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
+    const ANY: u64 = !(1 << 8 | 1 << 18);
+    let ignored = status::field(b"SigIgn:\t", parse_hexadecimal)?.unwrap_or(ANY);
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;
         }
     }
     kernel::unblock_signals()
-}
-
-/// The signals that this process ignores, the lowest bit for signal 1: the line
-/// `SigIgn` of proc_pid_status(5), of the /proc that was mounted for the
-/// container. One look instead of 62 system calls.
-fn ignored_signals() -> kernel::Result<u64> {
-    let file = kernel::open(c"/proc/self/status", libc::O_RDONLY)?;
-    let mut buffer = [0; 2048];
-    let status = kernel::read(file, &mut buffer)?;
-    kernel::close(file);
-    let line = Parts::of(status, b'\n').find_map(|line| line.strip_prefix(b"SigIgn:\t"));
-    line.and_then(parse_hexadecimal).ok_or(Errno::EINVAL)
 }

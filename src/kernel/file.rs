@@ -27,7 +27,8 @@ pub const STDOUT: Fd = Fd(1);
 pub const STDERR: Fd = Fd(2);
 
 impl Fd {
-    pub(super) fn new(number: usize) -> Fd {
+    /// The descriptor of this number, which somebody opened.
+    pub fn new(number: usize) -> Fd {
         Fd(number as c_int)
     }
 

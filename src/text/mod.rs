@@ -21,7 +21,7 @@ pub use capabilities::capability;
 pub use errors::push_error;
 pub use fields::Fields;
 pub use limits::{LIMITS, parse_limit, push_limit};
-pub use numbers::{parse_hexadecimal, parse_whole};
+pub use numbers::{parse_hexadecimal, parse_size, parse_whole};
 pub(crate) use packed::pack;
 pub use packed::{Key, Packed, pack_bytes, packed_length, place_in};
 pub use rules::{

@@ -19,6 +19,19 @@ pub fn parse_whole(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// A size in bytes: a whole number, and behind it `b`, or `k`, `m` or `g` for powers
+/// of 1024, as docker takes it.
+pub fn parse_size(text: &[u8]) -> Option<u64> {
+    let (digits, shift) = match text {
+        [digits @ .., b'b' | b'B'] => (digits, 0),
+        [digits @ .., b'k' | b'K'] => (digits, 10),
+        [digits @ .., b'm' | b'M'] => (digits, 20),
+        [digits @ .., b'g' | b'G'] => (digits, 30),
+        digits => (digits, 0),
+    };
+    parse_whole(digits)?.checked_mul(1 << shift)
+}
+
 /// A number in lower-case hexadecimal digits, as the kernel writes sets of bits.
 pub fn parse_hexadecimal(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 16 {
@@ -78,6 +91,31 @@ mod tests {
             (":", None), // the byte above '9'
         ] {
             assert_eq!(parse_whole(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("512", Some(512)),
+            ("512b", Some(512)),
+            ("64k", Some(64 << 10)),
+            ("64M", Some(64 << 20)),
+            ("2g", Some(2 << 30)),
+            ("", None),
+            ("k", None),
+            ("-1", None),
+            ("1.5g", None),
+            ("1kb", None),
+            ("1t", None),
+            ("1 k", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None), // one more than u64 holds
+            ("18014398509481984k", None),   // fits until the unit is applied
+            ("18014398509481983k", Some(u64::MAX - 1023)),
+        ] {
+            assert_eq!(parse_size(text.as_bytes()), want, "{text:?}");
         }
     }
 
