@@ -4,6 +4,7 @@
 use core::ffi::CStr;
 
 use crate::kernel::{Argv, List};
+use crate::text::LIMITS;
 
 /// A container, as asked for.
 pub struct Config<'a> {
@@ -21,8 +22,19 @@ pub struct Config<'a> {
     pub hostname: Option<&'a CStr>,
     /// `None` for `thimble-PID`.
     pub name: Option<&'a CStr>,
-    /// User and group of the program; `None` for root's.
-    pub user: Option<(u32, u32)>,
+    /// `USER[:GROUP]` of the program, by number or by the container's own files;
+    /// `None` for root's.
+    pub user: Option<&'a CStr>,
+    /// Groups that the program is in besides.
+    pub group_add: List<&'a CStr>,
+    /// Limits of the program's process, soft and hard, by number; `None` for the caller's.
+    pub ulimits: [Option<[u64; 2]>; LIMITS],
+    /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
+    pub oom_score_adj: Option<&'a CStr>,
+    /// So many descriptors from 3 on are the program's too.
+    pub preserve_fds: u32,
+    /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
+    pub shm_size: Option<u64>,
     /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
     pub cap_add: u64,
     /// Capabilities to take away, likewise.
@@ -137,6 +149,11 @@ impl Config<'_> {
             hostname: None,
             name: None,
             user: None,
+            group_add: List::new(),
+            ulimits: [None; LIMITS],
+            preserve_fds: 0,
+            shm_size: None,
+            oom_score_adj: None,
             cap_add: 0,
             cap_drop: 0,
             new_privileges: None,
@@ -164,6 +181,11 @@ impl Config<'_> {
             uid_maps: List::new(),
             gid_maps: List::new(),
         }
+    }
+
+    /// The first descriptor that is not the program's.
+    pub fn first_own_descriptor(&self) -> u32 {
+        3 + self.preserve_fds
     }
 
     /// Whether anything asks for a cgroup.

@@ -7,8 +7,11 @@ use crate::config::Config;
 use crate::init;
 use crate::isolate::idmap::{self, Maps};
 use crate::isolate::link::{self, Link};
-use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs, volumes};
-use crate::kernel::{self, Argv};
+use crate::isolate::{
+    accounts, descriptors, devices, environment, limits, mounts, namespaces, privileges, program,
+    rootfs, volumes,
+};
+use crate::kernel::{self, List, Word};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -18,7 +21,7 @@ pub struct Container<'a> {
     /// What was asked for.
     pub config: &'a Config<'a>,
     /// The program's environment.
-    pub environment: Argv<'a>,
+    pub environment: List<Option<Word<'a>>>,
     /// The host name inside.
     pub hostname: &'a CStr,
     /// The line between the two sides.
@@ -60,12 +63,16 @@ pub fn enter(container: &mut Container) -> u8 {
     rootfs::enter(config, report);
     namespaces::set_up_network(config, report);
 
+    limits::set_oom_score(config, report);
+    limits::make_room(config, report);
     kernel::set_umask(0o022);
-    link::close_all_but(link, report);
+    descriptors::close_all_but(link, config, report);
+    let ids = accounts::resolve(config, container.maps, &mut container.environment, report);
     // Before there is a program that could look into this process.
-    report.step(Step::Undumpable, kernel::make_undumpable());
-    privileges::cut_down(config, container.maps, report);
-    let program = program::start(config, container.environment, report);
+    report.step(Step::Undumpable, kernel::set_dumpable(false));
+    privileges::cut_down(config, &ids, container.maps, report);
+    let program = program::start(config, environment::vector(&container.environment), &ids, report);
+    descriptors::let_go(config);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 
     init::attend(program, report).status()

@@ -88,7 +88,7 @@ impl<'a> Report<'a> {
     /// and a hint where the cause is known.
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
+    pub fn fail(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
         self.explain(step, subject, errno);
         self.end(FAILED)
     }

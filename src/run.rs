@@ -30,7 +30,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
-    descriptors::take_over(report);
+    descriptors::take_over(config, report);
     let maps = idmap::plan(config, report);
     let environment = environment::collect(config, variable, caller, report);
     rootfs::go_to(config, report);
@@ -53,6 +53,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     report.undo.child = Some(child);
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
+    descriptors::let_go(config);
     if let Some(maps) = maps {
         idmap::write(maps, child, caller, report);
     }

@@ -22,6 +22,7 @@ macro_rules! steps {
 steps! {
     WriteOut = "write to standard output",
     Descriptors = "take over the standard descriptors",
+    HandOn = "hand on descriptor",
     RelayInput = "relay an input file through a pipe",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
@@ -68,14 +69,18 @@ steps! {
     Chroot = "chroot",
     Chdir = "chdir",
     LoopbackUp = "set the interface lo up",
+    OomScore = "set oom_score_adj to",
     CloseDescriptors = "close the other descriptors",
     Undumpable = "become undumpable",
+    Dumpable = "become dumpable",
     NewKeyring = "make a session keyring",
     Capabilities = "set the capabilities",
     DropCapability = "drop a capability",
+    Limit = "set the limit on",
     Workdir = "change to the working directory",
     ResetSignals = "reset the signals",
-    Groups = "give up the caller's groups",
+    ReadAccounts = "read the container's",
+    Groups = "set the groups",
     Ids = "set user and group",
     NoNewPrivileges = "set no_new_privs",
     Filter = "load the seccomp filter",
@@ -90,7 +95,6 @@ const HELPER: Packed =
     pack!("an ordinary user maps other ids than his own by newuidmap and newgidmap");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
-
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
     (
@@ -98,6 +102,8 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EISDIR,
         pack!("one of them is a directory, which would lead out of the container"),
     ),
+    (Step::HandOn, Errno::EISDIR, pack!("from a directory the program could leave the container")),
+    (Step::HandOn, Errno::EBADF, pack!("--preserve-fds N hands on 3 to 3+N-1: open all of them")),
     (
         Step::OpenRoot,
         Errno::ENOENT,
@@ -192,6 +198,23 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EINVAL,
         pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
     ),
+    (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
+    (
+        Step::Groups,
+        Errno::EINVAL,
+        pack!("they are more than 65536, or one is not mapped in this user namespace"),
+    ),
+    (
+        Step::Ids,
+        Errno::EINVAL,
+        pack!("that id is not mapped in this user namespace: see --uidmap, --gidmap"),
+    ),
+    (
+        Step::Limit,
+        Errno::EPERM,
+        pack!("a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open"),
+    ),
+    (Step::OomScore, Errno::EACCES, pack!("it is lowered with the host's CAP_SYS_RESOURCE")),
     (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
 ];

@@ -34,9 +34,8 @@ pub struct Undo<'a> {
     pub child: Option<Pid>,
     /// The line on which the child tells why it failed, if it did.
     pub link: Option<Fd>,
-    /// The processes that hand input files on, one for each standard descriptor
-    /// at most, while they are not reaped.
-    pub relays: [Option<Pid>; 3],
+    /// The processes that hand input files on, while they are not reaped.
+    pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory<'a>>,
 }
@@ -44,13 +43,13 @@ pub struct Undo<'a> {
 impl<'a> Undo<'a> {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Undo { child: None, link: None, relays: [None; 3], cgroups: List::new() }
+        Undo { child: None, link: None, relays: List::new(), cgroups: List::new() }
     }
 
     /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
     pub fn end_children(&self) -> bool {
-        for child in self.relays.iter().chain([&self.child]).flatten() {
+        for child in self.relays.as_slice().iter().chain([&self.child]).flatten() {
             // It was not reaped, so it is there to be signalled and waited for.
             let _ = kernel::send_signal(*child, libc::SIGKILL);
             let _ = kernel::wait_for(*child);
@@ -60,7 +59,7 @@ impl<'a> Undo<'a> {
 
     /// A process was reaped: its number may soon be another's.
     pub fn forget(&mut self, reaped: Pid) {
-        for relay in &mut self.relays {
+        for relay in self.relays.as_mut_slice() {
             if *relay == Some(reaped) {
                 *relay = None;
             }

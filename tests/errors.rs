@@ -290,6 +290,17 @@ fn a_kernel_that_lacks_a_namespace() {
 }
 
 #[test]
+fn an_id_that_the_user_namespace_does_not_map() {
+    let name = unique_name();
+    let lines = "thimble: set user and group: EINVAL: Invalid argument\n\
+        thimble: hint: that id is not mapped in this user namespace: see --uidmap, --gidmap\n";
+    for call in ["setresuid", "setresgid"] {
+        let inject = format!("{call}:error=EINVAL:when=1");
+        fails(&name, injected(&name, &inject, &["-u", "5"]), 125, lines);
+    }
+}
+
+#[test]
 fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
     let name = unique_name();
     for (inject, step) in [
@@ -307,6 +318,7 @@ fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
         ("chroot:error=EPERM:when=1", "chroot"),
         ("ioctl:error=EPERM:when=1", "set the interface lo up"),
         ("close_range:error=EPERM:when=1", "close the other descriptors"),
+        ("setgroups:error=EPERM:when=1", "set the groups"),
         ("prctl:error=EPERM:when=1", "set the death signal"),
         ("prctl:error=EPERM:when=2", "become undumpable"),
     ] {

@@ -1,279 +1,149 @@
-//! Limits that bite, wherever the host has the controller; and cgroups that are
-//! taken back whatever happens.
+//! The limits of the program's process: `--ulimit` and `--oom-score-adj`.
 
 mod common;
 use common::*;
 
-use std::fs;
-use std::path::PathBuf;
-use std::time::{Duration, Instant};
+/// A line of /proc/self/limits: soft and hard.
+fn limits(of: &str, title: &str) -> [String; 2] {
+    let line = of.lines().find(|line| line.starts_with(title)).unwrap_or_else(|| panic!("{of}"));
+    let mut fields = line[title.len()..].split_whitespace();
+    [fields.next().unwrap().to_string(), fields.next().unwrap().to_string()]
+}
 
-/// The mount point of a hierarchy of this host: cgroup v1 with this controller,
-/// or the one of cgroup v2.
-fn hierarchy(controller: &str) -> PathBuf {
-    let table = mounts();
-    let point = |line: &str| PathBuf::from(line.split(' ').nth(4).unwrap());
-    let v1 = table.lines().find(|line| {
-        line.split_once(" - cgroup cgroup ")
-            .is_some_and(|(_, o)| o.split(',').any(|o| o == controller))
-    });
-    let v2 = || table.lines().find(|line| line.contains(" - cgroup2 "));
-    point(v1.or_else(v2).expect("a cgroup file system"))
+/// By docker's names: the kernel's title, and a value that any host allows.
+const ALL: &[(&str, &str, &str)] = &[
+    ("core", "Max core file size", "4096"),
+    ("cpu", "Max cpu time", "3600"),
+    ("data", "Max data size", "1073741824"),
+    ("fsize", "Max file size", "1048576"),
+    ("locks", "Max file locks", "77"),
+    ("memlock", "Max locked memory", "4096"),
+    ("msgqueue", "Max msgqueue size", "4096"),
+    ("nice", "Max nice priority", "0"),
+    ("nofile", "Max open files", "64"),
+    ("nproc", "Max processes", "500"),
+    ("rss", "Max resident set", "1073741824"),
+    ("rtprio", "Max realtime priority", "0"),
+    ("rttime", "Max realtime timeout", "1000000"),
+    ("sigpending", "Max pending signals", "99"),
+    ("stack", "Max stack size", "1048576"),
+];
+
+fn has_resource() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let set = status.lines().find_map(|line| line.strip_prefix("CapEff:\t")).unwrap();
+    u64::from_str_radix(set, 16).unwrap() >> 24 & 1 == 1
 }
 
 #[test]
-fn a_fork_bomb_stays_within_its_limit() {
-    let ran = sh(&["--pids-limit", "6"], "f() { sleep 1 & f; }; f; exit 9");
-    assert_ne!(ran.status, Some(0));
-    assert!(ran.err.contains("can't fork"), "{ran:?}");
-}
-
-#[test]
-fn a_program_that_uses_up_its_memory_is_killed_and_that_is_told() {
-    let grow = "my @a; push @a, 'x' x 1e6 while 1";
-    let root = debian();
-    let run_perl = |options: &[&str], script: &str| {
-        let mut words = vec!["run"];
-        words.extend(options);
-        words.extend([root.to_str().unwrap(), "perl", "-e", script]);
-        run(&words)
-    };
-    let ran = run_perl(&["--memory", "32m"], grow);
-    assert_eq!(ran.status, Some(137), "{ran:?}");
-    assert_eq!(ran.err, "thimble: the program used up its memory and was killed\n");
-    // A descendant's end is the descendant's: the program's own status counts.
-    let ran =
-        run_perl(&["-m", "32m"], "if (!fork) { my @a; push @a, 'x' x 1e6 while 1 } wait; exit 3");
-    assert_eq!((ran.status, ran.err.as_str()), (Some(3), ""));
-    // Another's SIGKILL is no lack of memory.
-    let ran = run_perl(&["-m", "32m"], "kill 9, $$");
-    assert_eq!((ran.status, ran.err.as_str()), (Some(137), ""));
-}
-
-#[test]
-fn the_files_hold_what_was_asked_for() {
-    let name = unique_name();
-    let words = |file: &str| {
-        let place = hierarchy(file.split('.').next().unwrap()).join(&name).join(file);
-        fs::read_to_string(&place)
-            .unwrap_or_else(|_| panic!("{}", place.display()))
-            .trim()
-            .to_string()
-    };
-    let root = busybox();
-    let child = command(
-        thimble(),
-        &[
-            "run",
-            "--name",
-            &name,
-            "-m",
-            "64m",
-            "--cpus",
-            "0.5",
-            "--cpu-shares",
-            "512",
-            "--cpuset-cpus",
-            "0",
-            "--pids-limit",
-            "7",
-            root.to_str().unwrap(),
-            "sleep",
-            "1",
-        ],
-    )
-    .spawn()
-    .unwrap();
-    eventually("it runs", || {
-        fs::read_to_string(hierarchy("pids").join(&name).join("cgroup.procs"))
-            .is_ok_and(|list| list.lines().count() == 2)
-    });
-    let v1 = hierarchy("memory").join(&name).join("memory.limit_in_bytes").exists();
-    if v1 {
-        assert_eq!(words("memory.limit_in_bytes"), "67108864");
-        assert_eq!(words("cpu.cfs_quota_us"), "50000");
-        assert_eq!(words("cpu.shares"), "512");
-    } else {
-        assert_eq!(words("memory.max"), "67108864");
-        assert_eq!(words("cpu.max"), "50000 100000");
-        assert_eq!(words("cpu.weight"), "20");
+fn every_limit_is_the_programs_and_not_pid_1s() {
+    let host = std::fs::read_to_string("/proc/self/limits").unwrap();
+    let words: Vec<String> = ALL.iter().map(|(name, _, value)| format!("{name}={value}")).collect();
+    for more in [&[][..], &["-u", "1000"], &["--bare"], &["--privileged"]] {
+        let mut options = more.to_vec();
+        options.extend(words.iter().flat_map(|word| ["--ulimit", word]));
+        let own = sh(&options, "cat /proc/self/limits").good();
+        let first = sh(&options, "cat /proc/1/limits").good();
+        for (name, title, value) in ALL {
+            assert_eq!(limits(&own, title), [*value; 2], "{name}, {more:?}");
+            assert_eq!(limits(&first, title), limits(&host, title), "{name} of pid 1, {more:?}");
+        }
     }
-    assert_eq!(words("cpuset.cpus"), "0");
-    assert_eq!(words("pids.max"), "7");
-    assert_eq!(Ran::of(child.wait_with_output().unwrap()).status, Some(0));
-    assert!(cgroups_with(&name).is_empty());
 }
 
 #[test]
-fn a_spinning_program_is_held_to_its_share_of_a_processor() {
-    let name = unique_name();
-    let root = busybox();
-    let spin = "while :; do :; done";
-    let start = Instant::now();
-    let mut child = command(
-        thimble(),
-        &["run", "--name", &name, "--cpus", "0.2", root.to_str().unwrap(), "sh", "-c", spin],
-    )
-    .spawn()
-    .unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    let place = hierarchy("cpu").join(&name);
-    let procs = fs::read_to_string(place.join("cgroup.procs")).unwrap();
-    // Fields 14 and 15 of proc_pid_stat(5), in hundredths of a second.
-    let used: u64 = procs
-        .lines()
-        .map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap())
-        .map(|stat| {
-            stat.rsplit(')')
-                .next()
-                .unwrap()
-                .split(' ')
-                .skip(12)
-                .take(2)
-                .map(|n| n.parse::<u64>().unwrap())
-                .sum::<u64>()
-        })
-        .sum();
-    let passed = start.elapsed().as_millis() as u64 / 10;
-    child.kill().unwrap();
-    child.wait().unwrap();
-    eventually("the cgroup can go", || fs::remove_dir(&place).is_ok());
-    assert!(used > 0 && used < passed / 3, "{used} of {passed}");
-}
-
-#[test]
-fn a_cpuset_is_all_that_the_program_may_run_on() {
-    let out = sh(&["--cpuset-cpus", "0"], "grep Cpus_allowed_list /proc/self/status").good();
-    assert_eq!(out, "Cpus_allowed_list:\t0\n");
-}
-
-#[test]
-fn a_limit_that_makes_no_sense_is_refused_before_anything_is_made() {
-    let root = busybox();
-    let root = root.to_str().unwrap();
-    let size = "must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit";
-    let list = "must be a list of numbers and ranges, as 0-2,5";
-    for (options, why) in [
-        (&["--memory", "0"][..], format!("--memory 0: {size}")),
-        (&["--memory", "1.5g"], format!("--memory 1.5g: {size}")),
-        (&["-m", "-2"], format!("-m -2: {size}")),
-        (&["--memory-swap", "1g"], "--memory-swap: needs --memory".into()),
-        (
-            &["-m", "1g", "--memory-swap", "1m"],
-            "--memory-swap: must not be less than --memory".into(),
-        ),
-        (
-            &["-m", "-1", "--memory-swap", "1m"],
-            "--memory-swap: must not be less than --memory".into(),
-        ),
-        (&["--cpus", "0"], "--cpus 0: must be a number from 0.01 on, as 2 or 1.5".into()),
-        (&["--cpus", "1,5"], "--cpus 1,5: must be a number from 0.01 on, as 2 or 1.5".into()),
-        (&["--cpu-shares", "1"], "--cpu-shares 1: must be a whole number from 2 to 262144".into()),
-        (&["--cpuset-cpus", "2-1"], format!("--cpuset-cpus 2-1: {list}")),
-        (&["--cpuset-cpus", "0,"], format!("--cpuset-cpus 0,: {list}")),
-        (&["--cpuset-cpus", "0-1-2"], format!("--cpuset-cpus 0-1-2: {list}")),
+fn soft_and_hard_are_given_apart_and_the_last_of_a_name_counts() {
+    for (options, want) in [
+        (&["--ulimit", "nofile=20:30"][..], ["20", "30"]),
+        (&["--ulimit=nofile=20"], ["20", "20"]),
+        (&["--ulimit", "nofile=20", "--ulimit", "nofile=40:50"], ["40", "50"]),
+        (&["--ulimit", "nofile=40", "--ulimit", "core=0", "--ulimit", "nofile=20"], ["20", "20"]),
     ] {
-        let mut words = vec!["run"];
-        words.extend(options);
-        words.extend([root, "true"]);
-        let ran = run(&words);
-        assert_eq!(
-            (ran.status, ran.err.as_str()),
-            (Some(125), format!("thimble: {why}\n").as_str())
-        );
+        let out = sh(options, "cat /proc/self/limits").good();
+        assert_eq!(limits(&out, "Max open files"), want, "{options:?}");
     }
-    // A processor that there is none of is for the kernel to refuse.
-    let ran = sh(&["--cpuset-cpus", "4000"], "true");
-    assert_eq!(ran.status, Some(125));
-    assert!(ran.err.starts_with("thimble: write the cgroup's cpuset.cpus: "), "{ran:?}");
+    // Infinity, which every hard limit of a test's caller need not be.
+    let out = sh(&["--ulimit", "rttime=5:unlimited"], "cat /proc/self/limits").good();
+    assert_eq!(limits(&out, "Max realtime timeout"), ["5", "unlimited"]);
+    let out = sh(&["--ulimit", "rttime=-1"], "cat /proc/self/limits").good();
+    assert_eq!(limits(&out, "Max realtime timeout"), ["unlimited"; 2]);
 }
 
 #[test]
-fn cgroup_v2_beside_v1_is_found_for_the_controllers_that_it_has() {
-    let unified = hierarchy("none of v1");
-    let offered = fs::read_to_string(unified.join("cgroup.controllers")).unwrap();
-    let Some(controller) =
-        offered.split_whitespace().find(|name| ["hugetlb", "pids"].contains(name))
-    else {
-        panic!("cgroup v2 offers nothing here to try: {offered}");
-    };
-    let setting = if controller == "pids" { "pids.max=9" } else { "hugetlb.2MB.max=0" };
-    let name = unique_name();
-    let file = setting.split('=').next().unwrap();
-    let place = unified.join(&name);
+fn a_limit_limits() {
+    let ran = sh(&["--ulimit", "fsize=1024"], "cd /dev/shm && head -c 5000 /dev/zero >x");
+    assert_eq!(ran.status, Some(128 + libc::SIGXFSZ), "{ran:?}");
+    let ran = sh(&["--ulimit", "nofile=3"], "echo </dev/null 3</dev/null 2>&1");
+    assert!(ran.status != Some(0), "{ran:?}");
+    // It is the program's before it runs, and does not keep thimble from starting it, not even
+    // if thimble tells its steps to a file that is too long already.
+    let told = tempfile::NamedTempFile::new().unwrap();
     let root = busybox();
-    let child = command(
-        thimble(),
-        &["run", "--name", &name, "--cgroup-conf", setting, root.to_str().unwrap(), "sleep", "0.5"],
-    )
-    .spawn()
-    .unwrap();
-    eventually("it runs in it", || {
-        fs::read_to_string(place.join("cgroup.procs")).is_ok_and(|list| list.lines().count() == 2)
-    });
-    assert_eq!(
-        fs::read_to_string(place.join(file)).unwrap().trim(),
-        setting.split('=').nth(1).unwrap()
+    let path = root.to_str().unwrap();
+    let words = ["run", "--verbose", "--ulimit", "fsize=0", "--ulimit", "nofile=0", path, "true"];
+    let mut case = command(thimble(), &words);
+    case.stderr(told.reopen().unwrap());
+    assert_eq!(case.status().unwrap().code(), Some(0));
+    let told = std::fs::read_to_string(told.path()).unwrap();
+    for line in ["thimble: set the limit on fsize\n", "thimble: set the limit on nofile\n"] {
+        assert!(told.contains(line), "{told}");
+    }
+}
+
+#[test]
+fn a_hard_limit_is_raised_or_the_error_says_what_it_takes() {
+    let (root, program) = (busybox(), thimble());
+    let script = format!(
+        "ulimit -n 100 && exec {} run --ulimit nofile=50:200 {} cat /proc/self/limits",
+        program.display(),
+        root.display()
     );
-    assert_eq!(Ran::of(child.wait_with_output().unwrap()).status, Some(0));
-    assert!(!place.exists());
+    let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
+    if has_resource() {
+        assert_eq!(limits(&ran.good(), "Max open files"), ["50", "200"]);
+    } else {
+        let lines = "thimble: set the limit on nofile: EPERM: Operation not permitted\n\
+            thimble: hint: a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open\n";
+        assert_eq!((ran.status, ran.err.as_str(), ran.out.as_str()), (Some(125), lines, ""));
+    }
+    // The program's process needs no capability for it: with the kernel's consent pretended for
+    // pid 1, it fails only where the program's own call comes.
+    let calls = tempfile::NamedTempFile::new().unwrap();
+    let script = format!(
+        "ulimit -n 100 && exec strace -f -qq -o {} -e trace=prlimit64 -e inject=prlimit64:retval=0:when=2 {} run --ulimit nofile=50:200 {} true",
+        calls.path().display(),
+        program.display(),
+        root.display()
+    );
+    let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
+    assert_eq!(ran.status, Some(if has_resource() { 0 } else { 125 }), "{ran:?}");
+    let calls = std::fs::read_to_string(calls.path()).unwrap();
+    let lines: Vec<_> = calls.lines().filter(|line| line.contains("prlimit64")).collect();
+    for (line, call) in lines.iter().zip([
+        "prlimit64(0, RLIMIT_NOFILE, NULL, {rlim_cur=100, rlim_max=100}) = 0",
+        "prlimit64(0, RLIMIT_NOFILE, {rlim_cur=100, rlim_max=200}, NULL) = 0",
+        "prlimit64(0, RLIMIT_NOFILE, {rlim_cur=50, rlim_max=200}, NULL) = ",
+    ]) {
+        assert!(line.contains(call), "{calls}");
+    }
+    assert_eq!(lines.len(), 3, "{calls}");
 }
 
 #[test]
-fn what_a_killed_thimble_leaves_the_next_one_sweeps_and_the_living_stay() {
-    // A parent of the test's own, so that no other test's are in the way.
-    let parent = hierarchy("pids").join(unique_name());
-    fs::create_dir(&parent).unwrap();
-    let under = parent.file_name().unwrap().to_str().unwrap().to_string();
-    let root = busybox();
-    let start = |seconds: &str| {
-        command(
-            thimble(),
-            &[
-                "run",
-                "--cgroup-parent",
-                &under,
-                "--pids-limit",
-                "5",
-                root.to_str().unwrap(),
-                "sleep",
-                seconds,
-            ],
-        )
-        .spawn()
-        .unwrap()
-    };
-    let directories =
-        || fs::read_dir(&parent).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
-    let mut killed = start("60");
-    let mut living = start("60");
-    eventually("both run", || directories() == 2);
-    std::thread::sleep(Duration::from_millis(100));
-    killed.kill().unwrap();
-    killed.wait().unwrap();
-    let left = parent.join(format!("thimble-{}", killed.id()));
-    eventually("its processes are gone", || {
-        fs::read_to_string(left.join("cgroup.procs")).is_ok_and(|list| list.is_empty())
-    });
-    // One that is named like a dead one, and locked: of a thimble in another pid namespace.
-    let locked = parent.join("thimble-4194303");
-    fs::create_dir(&locked).unwrap();
-    let lock = fs::File::open(&locked).unwrap();
-    lock.lock().unwrap();
-    // And one that nobody of thimble's made.
-    fs::create_dir(parent.join("thimble-other")).unwrap();
-    assert!(left.exists());
-    assert_eq!(start("0").wait().unwrap().code(), Some(0));
-    let (swept, kept) = (!left.exists(), locked.exists() && parent.join("thimble-other").exists());
-    let alive = parent.join(format!("thimble-{}", living.id())).exists()
-        && living.try_wait().unwrap().is_none();
-    living.kill().unwrap();
-    living.wait().unwrap();
-    drop(lock);
-    assert_eq!(start("0").wait().unwrap().code(), Some(0));
-    let gone = !locked.exists();
-    fs::remove_dir(parent.join("thimble-other")).unwrap();
-    eventually("nothing is left", || start("0").wait().is_ok() && directories() == 0);
-    fs::remove_dir(&parent).unwrap();
-    assert!(swept && kept && alive && gone, "{swept} {kept} {alive} {gone}");
+fn the_oom_score_is_that_of_pid_1_and_the_program_and_not_of_the_host_side() {
+    let host = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    let script = "cat /proc/1/oom_score_adj /proc/self/oom_score_adj";
+    assert_eq!(sh(&[], script).good(), host.repeat(2));
+    for options in [&[][..], &["--bare"], &["-u", "1000"], &["--pids-limit", "9"]] {
+        let options = [&["--oom-score-adj", "900"], options].concat();
+        assert_eq!(sh(&options, script).good(), "900\n900\n");
+    }
+    let words = ["--verbose", "--oom-score-adj=1000"];
+    assert!(sh(&words, "true").err.contains("\nthimble: set oom_score_adj to 1000\n"));
+    if !has_resource() {
+        let lines = "thimble: set oom_score_adj to -1000: EACCES: Permission denied\n\
+            thimble: hint: it is lowered with the host's CAP_SYS_RESOURCE\n";
+        let ran = sh(&["--oom-score-adj", "-1000"], "true");
+        assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+    }
 }

@@ -67,6 +67,33 @@ fn a_program_of_another_user_inside_is_the_caller_outside() {
 }
 
 #[test]
+fn a_user_by_name_is_one_that_is_mapped() {
+    let ordinary = Ordinary::new();
+    let accounts = [
+        ("etc/passwd", "root:x:0:0::/r:/bin/sh\nweb:x:33:44::/w:/bin/sh\n"),
+        ("etc/group", "root:x:0:\nweb:x:44:\n"),
+    ];
+    for (file, text) in accounts {
+        fs::write(ordinary.root().join(file), text).unwrap();
+    }
+    assert_eq!(ordinary.sh(&["-u", "root"], "id -u; id -g; echo $HOME").good(), "0\n0\n/r\n");
+    // Given by its number, it is the one that is there, with the one group.
+    assert_eq!(ordinary.sh(&["-u", "33"], "id -u; id -g; echo $HOME").good(), "33\n0\n/w\n");
+    let ran = ordinary.sh(&["-u", "web"], "id -u");
+    let lines = "thimble: set user and group: EINVAL: Invalid argument\n\
+        thimble: hint: that id is not mapped in this user namespace: see --uidmap, --gidmap\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+    // Root maps all of them.
+    let root = own_root();
+    for (file, text) in accounts {
+        fs::write(root.path().join(file), text).unwrap();
+    }
+    let options = ["--uidmap", "0:100000:65536", "-u", "web", "--oom-score-adj", "7"];
+    let script = "id -u; id -g; echo $HOME; cat /proc/self/oom_score_adj";
+    assert_eq!(root_sh(root.path(), &options, script).good(), "33\n44\n/w\n7\n");
+}
+
+#[test]
 fn an_ordinary_user_may_map_his_own_id_to_any() {
     let ordinary = Ordinary::new();
     let user = format!("7:{USER}:1");

@@ -95,6 +95,9 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.memory_swap.is_some() && config.memory.is_none() {
         return Some((c"--memory-swap", pack!("needs --memory")));
     }
+    if config.bare && config.shm_size.is_some() {
+        return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));
+    }
     if config.pid == Some(Share::Host) && !config.wants_cgroup() {
         return Some((
             c"--pid host",

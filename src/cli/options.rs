@@ -8,9 +8,9 @@ use super::parser::{NO_MEMORY, Opt, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_hostname,
-    check_id_map, check_name, check_tmpfs, check_volume, pack, parse_fraction, parse_size,
-    parse_whole, split_at,
+    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_group, check_hostname,
+    check_id_map, check_name, check_oom_score, check_tmpfs, check_user, check_volume, pack,
+    parse_fraction, parse_limit, parse_size, parse_whole,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -20,10 +20,15 @@ pub const RUN: &[Opt] = &[
     Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
     Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
     Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
-    Opt("  -u, --user UID[:GID]            ids of the program (0:0)", Value(user)),
+    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Word(|c| &mut c.user, check_user)),
+    Opt("      --group-add GROUP           one more group for the program", Words(|c| &mut c.group_add, check_group)),
+    Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
+    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Word(|c| &mut c.oom_score_adj, check_oom_score)),
+    Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
     Opt("\nfiles:", Nothing),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
+    Opt("      --shm-size SIZE             what /dev/shm holds at most (64m)", Value(shm_size)),
     Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
     Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
     Opt("\nisolation:", Nothing),
@@ -58,6 +63,12 @@ pub const RUN: &[Opt] = &[
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
+
+/// The highest limit on open descriptors (fs.nr_open) that kernels come with.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
+/// Sizes of files end here (MAX_LFS_FILESIZE).
+const SIZE_MAX: u64 = 1 << 63;
 
 fn check_env(variable: &CStr) -> Option<Packed> {
     matches!(variable.to_bytes().first(), None | Some(b'='))
@@ -97,14 +108,28 @@ fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
     config.mounts.push(mount).err().map(|_| NO_MEMORY)
 }
 
-fn user(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let (user, group) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0"));
-    // The highest number means "leave it as it is" to setresuid(2).
-    let id = |digits| {
-        parse_whole(digits).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
-    };
-    config.user = id(user).zip(id(group.to_bytes()));
-    config.user.is_none().then_some(pack!("must be UID or UID:GID, numbers up to 4294967294"))
+fn preserve_fds(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let count = parse_whole(value.to_bytes()).filter(|count| *count <= MOST_DESCRIPTORS);
+    config.preserve_fds = count.unwrap_or(0) as u32;
+    count.is_none().then_some(pack!("must be a whole number up to 1048576"))
+}
+
+fn shm_size(config: &mut Config, value: &CStr) -> Option<Packed> {
+    // tmpfs takes 0 for "no limit", and loses count above that.
+    config.shm_size = parse_size(value.to_bytes()).filter(|size| matches!(size, 1..SIZE_MAX));
+    config.shm_size.is_none().then_some(pack!("must be a size above 0, as in 64m"))
+}
+
+fn ulimit(config: &mut Config, value: &CStr) -> Option<Packed> {
+    match parse_limit(value) {
+        Ok((number, values)) => {
+            if let Some(limit) = config.ulimits.get_mut(number) {
+                *limit = Some(values);
+            }
+            None
+        }
+        Err(why) => Some(why),
+    }
 }
 
 fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {

@@ -1,67 +1,113 @@
-//! The three standard descriptors, which the container gets from the caller.
+//! The descriptors that the container gets from the caller: the three standard
+//! ones, and those that `--preserve-fds` names. All others are closed.
 //!
 //! /proc/self/fd/0 opens the file behind a descriptor anew, for writing too,
 //! with the rights of whoever asks. So a file that the caller gave to be read
 //! reaches the container through a pipe, as with docker. What the caller gave to
 //! be written to, the program may write to.
 
-use crate::kernel::{self, Errno, Fd, Pid, Stack};
+use core::ffi::c_int;
+
+use crate::config::Config;
+use crate::isolate::status;
+use crate::kernel::{self, Errno, Fd, Pid, STDIN, STDOUT, Stack};
 use crate::report::Report;
 use crate::steps::Step;
-
-const STANDARD: [Fd; 3] = [kernel::STDIN, kernel::STDOUT, kernel::STDERR];
+use crate::text::{Text, parse_whole};
 
 /// Host side, before anything else is opened, so that nothing takes the number
-/// of a closed one.
-pub fn take_over(report: &mut Report) {
-    for (fd, at) in STANDARD.into_iter().zip(0..) {
-        match kernel::file_type(fd) {
-            Err(Errno::EBADF) => report.step(Step::Descriptors, kernel::open_null()),
+/// of a closed one, and all of thimble's own come behind these.
+pub fn take_over(config: &Config, report: &mut Report) {
+    for number in 0..config.first_own_descriptor() {
+        let fd = Fd::new(number as usize);
+        let (step, name) = match number {
+            0..3 => (Step::Descriptors, Text::new()),
+            _ => (Step::HandOn, Text::number(u64::from(number))),
+        };
+        let (step, taken) = match kernel::file_type(fd) {
+            Err(Errno::EBADF) if number < 3 => (step, kernel::open_null()),
             // From a directory, `..` leads everywhere.
-            Ok(libc::S_IFDIR) => report.step(Step::Descriptors, Err(Errno::EISDIR)),
+            Ok(libc::S_IFDIR) => (step, Err(Errno::EISDIR)),
             Ok(libc::S_IFREG) if kernel::is_read_only(fd) != Ok(false) => {
-                let relay = report.step(Step::RelayInput, relay(fd));
-                if let Some(free) = report.undo.relays.get_mut(at) {
-                    *free = Some(relay);
-                }
+                let relayed = relay(fd).and_then(|relay| report.undo.relays.push(Some(relay)));
+                (Step::RelayInput, relayed)
             }
-            other => report.step(Step::Descriptors, other.map(drop)),
-        }
+            other => (step, other.map(drop)),
+        };
+        report.step_on(step, name.as_c_str().unwrap_or(c""), taken);
     }
 }
 
 /// A file's way into the container.
 struct Relay {
     file: Fd,
-    /// The pipe's end to read from, and the one to write to.
-    pipe: (Fd, Fd),
+    /// The pipe's end to write to.
+    pipe: Fd,
 }
 
 /// Puts a pipe in the place of a file, and a process of its own behind the pipe.
 /// That one ends with the file, when nobody is left to read, or with this side.
 fn relay(file: Fd) -> kernel::Result<Pid> {
-    let mut relay = Relay { file, pipe: kernel::pipe()? };
-    let pid = kernel::clone_process(0, &mut Stack::map()?, &mut relay, |relay| relay.copy())?;
-    kernel::close(relay.pipe.1);
-    kernel::replace(file, relay.pipe.0)?;
+    let (from, to) = kernel::pipe()?;
+    let mut relay = Relay { file, pipe: to };
+    let pid = kernel::clone_process(0, &mut Stack::map()?, &mut relay, |relay| {
+        // The file may be any of them; what it says is in the pipe or lost.
+        let _ = relay.copy();
+        0
+    })?;
+    kernel::close(to);
+    kernel::replace(file, from)?;
     Ok(pid)
 }
 
 impl Relay {
-    fn copy(&mut self) -> u8 {
+    fn copy(&self) -> kernel::Result<()> {
         // Ctrl-C is the program's business; SIGPIPE comes as an error as well.
-        let _ = kernel::block_signals();
-        // Or this process would itself be somebody who is left to read.
-        kernel::close(self.pipe.0);
-        for other in STANDARD.iter().filter(|fd| fd.number() != self.file.number()) {
-            kernel::close(*other);
+        kernel::block_signals()?;
+        // Nothing but these two stays open, or this process would itself be somebody who is
+        // left to read. (The pipe's numbers are behind the file's, and not those of these.)
+        if self.file.number() != STDIN.number() {
+            kernel::replace(STDIN, self.file)?;
         }
+        kernel::replace(STDOUT, self.pipe)?;
+        close_range(2, c_int::MAX)?;
         let mut buffer = [0; 2048];
-        while let Ok(bytes @ [_, ..]) = kernel::read(self.file, &mut buffer) {
-            if kernel::write_all(self.pipe.1, bytes).is_err() {
-                break;
+        loop {
+            match kernel::read(STDIN, &mut buffer)? {
+                [] => return Ok(()),
+                bytes => kernel::write_all(STDOUT, bytes)?,
             }
         }
-        0
     }
+}
+
+/// Both sides, once the descriptors are handed on: does not keep the further ones
+/// open, since somebody may wait for the end of a pipe.
+pub fn let_go(config: &Config) {
+    for number in 3..config.first_own_descriptor() {
+        kernel::close(Fd::new(number as usize));
+    }
+}
+
+/// Container side: closes every descriptor but the program's and thimble's link,
+/// which lies behind them.
+pub fn close_all_but(link: Fd, config: &Config, report: &mut Report) {
+    let (first, link) = (config.first_own_descriptor() as c_int, link.number());
+    let below = if link > first { close_range(first, link - 1) } else { Ok(()) };
+    let closed = below.and_then(|()| close_range(link + 1, c_int::MAX));
+    report.step(Step::CloseDescriptors, closed);
+}
+
+/// Before Linux 5.9 one by one, as far as the process's table of them reaches.
+#[inline(never)]
+fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
+    let closed = kernel::close_range(first, last);
+    if closed != Err(Errno::ENOSYS) {
+        return closed;
+    }
+    let size = status::field(b"FDSize:\t", parse_whole)?.ok_or(Errno::EINVAL)?;
+    for number in first as u64..size.min(last as u64 + 1) {
+        kernel::close(Fd::new(number as usize));
+    }
+    Ok(())
 }

@@ -29,11 +29,13 @@ const LINKS: &[(&CStr, &CStr)] = &[
     (c"pts/ptmx", c"ptmx"),
 ];
 
+const SHM: &CStr = c"shm";
+
 /// File systems below /dev, each on a directory made for it. Programs and
 /// set-user-id have no place there; devices only among the terminals.
 const MOUNTS: &[(&CStr, &CStr, u64, &CStr)] = &[
     (c"pts", c"devpts", INERT & !libc::MS_NODEV, c"newinstance,ptmxmode=0666,mode=0620,gid=5"),
-    (c"shm", c"tmpfs", INERT, c"mode=1777,size=64m"),
+    (SHM, c"tmpfs", INERT, c"mode=1777"),
     (c"mqueue", c"mqueue", INERT, c""),
 ];
 
@@ -57,12 +59,15 @@ pub fn dev(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) 
     for (target, name) in LINKS {
         report.step_on(Step::MakeLinkIn, name, kernel::make_link(target, name));
     }
+    let mut shm = Text::of(&[b"mode=1777,size="]);
+    shm.push_number(config.shm_size.unwrap_or(64 << 20));
     for (name, kind, flags, data) in MOUNTS {
         let data = match maps {
             // The group of terminals, if there is one inside.
             Some(maps) if *name == c"pts" && !maps.has_group(5) => {
                 c"newinstance,ptmxmode=0666,mode=0620"
             }
+            _ if *name == SHM => shm.as_c_str().unwrap_or(data),
             _ => data,
         };
         if maps.is_some() && *name == c"mqueue" && !config.private(config.ipc, false) {

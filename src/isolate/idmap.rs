@@ -11,7 +11,7 @@ use crate::isolate::{environment, program};
 use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Pid, Stack, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
-use crate::text::{Packed, Parts, Text, pack, parse_whole};
+use crate::text::{Packed, Parts, Text, numeric_ids, pack, parse_whole};
 
 /// What a container's user namespace maps.
 pub struct Maps {
@@ -45,12 +45,18 @@ pub fn plan(config: &Config, report: &mut Report) -> Option<Maps> {
         report.complain(Packed::NONE, c"--userns private", c"", pack!("needs --uidmap as root"));
         report.end(FAILED);
     }
-    let (user_inside, group_inside) = config.user.unwrap_or((0, 0));
-    let users = lines(asked_users, user_inside, user);
-    let groups = lines(asked_groups, group_inside, group);
+    let (user_inside, group_inside) = config.user.map_or((None, None), numeric_ids);
+    let users = lines(asked_users, user_inside.unwrap_or(0), user);
+    let groups = lines(asked_groups, group_inside.unwrap_or(0), group);
     let alone = Text::of(&[b" ", Text::number(group.into()).as_bytes(), b" 1\n"]);
     let single = groups.as_bytes().ends_with(alone.as_bytes()) && ranges(&groups).count() == 1;
-    Some(Maps { deny_groups: single && !root, users, groups, root })
+    let deny_groups = single && !root;
+    if deny_groups && let Some(added) = config.group_add.as_slice().first() {
+        let why = pack!("an ordinary user has one group inside: see --gidmap");
+        report.complain(Packed::NONE, c"--group-add", added, why);
+        report.end(FAILED);
+    }
+    Some(Maps { users, groups, deny_groups, root })
 }
 
 /// The lines of a map: what was asked for, or else the caller's own id alone.
@@ -82,6 +88,12 @@ fn ranges(map: &Text) -> impl Iterator<Item = [u64; 3]> {
 }
 
 impl Maps {
+    /// The group inside, if there can be no other.
+    pub fn only_group(&self) -> Option<u32> {
+        let first = ranges(&self.groups).next();
+        first.filter(|_| self.deny_groups).map(|[first, ..]| first as u32)
+    }
+
     /// Whether a group is there inside.
     pub fn has_group(&self, id: u64) -> bool {
         has(&self.groups, id)
@@ -192,6 +204,8 @@ pub fn become_root(maps: &Maps, report: &mut Report) {
         if has(map, 0) { 0 } else { first as u32 }
     };
     report.step(Step::Ids, kernel::set_ids(id(&maps.users), id(&maps.groups)));
+    // The change of ids took that as well, and with it this process's own files in /proc.
+    report.step(Step::Dumpable, kernel::set_dumpable(true));
 }
 
 #[cfg(test)]

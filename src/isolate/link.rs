@@ -2,8 +2,6 @@
 //! end and has closed the other, so the death of one is end-of-file for the
 //! other: neither ever waits for the dead.
 
-use core::ffi::c_int;
-
 use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
@@ -58,13 +56,4 @@ pub fn wait_for_release(container: Fd, report: &mut Report) -> Option<Fd> {
 pub fn check_host(container: Fd, report: &mut Report) {
     let alive = if kernel::is_open(container) { Ok(()) } else { Err(Errno::EPIPE) };
     report.step(Step::WaitForRelease, alive);
-}
-
-/// Container side: closes every descriptor but the standard three and this one.
-#[inline(never)]
-pub fn close_all_but(container: Fd, report: &mut Report) {
-    let own = container.number();
-    let below = if own > 3 { kernel::close_range(3, own - 1) } else { Ok(()) };
-    let closed = below.and_then(|()| kernel::close_range(own + 1, c_int::MAX));
-    report.step(Step::CloseDescriptors, closed);
 }

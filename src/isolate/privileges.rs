@@ -4,6 +4,7 @@
 //! exec.
 
 use crate::config::{Config, Seccomp};
+use crate::isolate::accounts::Ids;
 use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
 use crate::kernel::{self, Errno};
@@ -26,6 +27,11 @@ const DEFAULT: u64 = set(&[0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31]);
 
 const KILL: u64 = set(&[5]);
 const SETGID_SETUID: u64 = set(&[6, 7]);
+
+/// The capabilities in a set.
+fn members(set: u64) -> impl Iterator<Item = u32> {
+    (0..64).filter(move |capability| set & 1 << capability != 0)
+}
 
 /// What the program gets, of what there is. What was asked for by name is in
 /// it also if it is not there, so that the kernel refuses it by an error.
@@ -50,7 +56,7 @@ fn untouched(config: &Config) -> bool {
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
 /// by it. Whoever takes pid 1 over has gained next to nothing.
-pub fn cut_down(config: &Config, maps: Option<&Maps>, report: &mut Report) {
+pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Report) {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = kernel::new_session_keyring();
@@ -62,15 +68,15 @@ pub fn cut_down(config: &Config, maps: Option<&Maps>, report: &mut Report) {
         report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
     let denied = maps.is_some_and(|maps| maps.deny_groups);
-    if !denied && (!untouched(config) || config.user.is_some()) {
-        report.step(Step::Groups, kernel::clear_groups());
+    if !denied && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
+        report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
     }
     if untouched(config) {
         return;
     }
     let there_is = report.step(Step::Capabilities, kernel::capabilities());
     let kept = kept(config, there_is);
-    for capability in (0..64).filter(|capability| kept & 1 << capability == 0) {
+    for capability in members(!kept) {
         match kernel::drop_from_bounding_set(capability) {
             Err(Errno::EINVAL) => break, // behind the last
             dropped => report.step(Step::DropCapability, dropped),
@@ -80,16 +86,31 @@ pub fn cut_down(config: &Config, maps: Option<&Maps>, report: &mut Report) {
     if config.user.is_some() {
         own |= SETGID_SETUID;
     }
-    report.step(Step::Capabilities, kernel::set_capabilities(own & (kept | there_is)));
+    report.step(Step::Capabilities, kernel::set_capabilities(own & (kept | there_is), 0));
 }
 
-/// The program's process: what is its own, in the one order that works. Of the
+/// The program's process: what is its own, in the one order that works. Of root's
 /// capabilities nothing is left to do: execve(2) gives root what is in the
-/// bounding set, and any other user none, the inheritable set being empty
-/// (capabilities(7), "Transformation of capabilities during execve()").
-pub fn assume(config: &Config, report: &mut Report) {
-    if let Some((user, group)) = config.user {
-        report.step(Step::Ids, kernel::set_ids(user, group));
+/// bounding set, and any other user what is ambient (capabilities(7),
+/// "Transformation of capabilities during execve()"). That is what `--cap-add`
+/// asked for, as with podman: `--privileged` alone leaves another user none.
+pub fn assume(config: &Config, ids: &Ids, report: &mut Report) {
+    if config.user.is_some() {
+        let mut ambient = 0;
+        if config.cap_add != 0 && ids.user != 0 {
+            let there_is = report.step(Step::Capabilities, kernel::capabilities());
+            ambient = config.cap_add & kept(config, there_is);
+            // Away from 0 the change of ids would take them.
+            report.step(Step::Capabilities, kernel::keep_capabilities());
+        }
+        report.step(Step::Ids, kernel::set_ids(ids.user, ids.group));
+        if ambient != 0 {
+            // Only what is permitted and inheritable can be ambient, and only
+            // after the change of ids, which empties the ambient set.
+            let raised = kernel::set_capabilities(ambient, ambient)
+                .and_then(|()| members(ambient).try_for_each(kernel::raise_ambient));
+            report.step(Step::Capabilities, raised);
+        }
     }
     if config.no_new_privileges() {
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());

@@ -4,7 +4,8 @@
 use core::ffi::CStr;
 
 use crate::config::{Config, Share};
-use crate::isolate::{environment, privileges};
+use crate::isolate::accounts::Ids;
+use crate::isolate::{environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -18,15 +19,16 @@ struct Program<'a, 'r> {
     config: &'a Config<'a>,
     command: Argv<'a>,
     environment: Argv<'a>,
+    ids: &'a Ids,
     report: &'a mut Report<'r>,
 }
 
 /// Starts the program. When this returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
-pub fn start(config: &Config, environment: Argv, report: &mut Report) -> Pid {
+pub fn start(config: &Config, environment: Argv, ids: &Ids, report: &mut Report) -> Pid {
     let mut stack = report.step(Step::MapStack, Stack::map());
-    let command = config.command.or(Argv::new(SHELL)).unwrap_or(environment);
-    let mut program = Program { config, command, environment, report };
+    let command = config.command.or(Argv::new(SHELL)).unwrap_or(Argv::EMPTY);
+    let mut program = Program { config, command, environment, ids, report };
     let spawned = kernel::spawn(&mut stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
 }
@@ -42,8 +44,10 @@ impl Program<'_, '_> {
         self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
-        privileges::assume(self.config, self.report);
+        privileges::assume(self.config, self.ids, self.report);
         self.report.tell(Step::Execute, Some(name));
+        // From here on perhaps no file can be written to, and no time is left.
+        limits::set(self.config, self.report);
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {
@@ -87,25 +91,17 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
     worst
 }
 
-/// Ignored and blocked signals would pass through execve(2).
+/// Ignored and blocked signals would pass through execve(2). Those that are
+/// ignored are looked up: one look instead of 62 system calls, which it takes
+/// if a long list of groups stands before that line.
 fn reset_signals() -> kernel::Result<()> {
-    let ignored = ignored_signals()?;
+    // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
+    const ANY: u64 = !(1 << 8 | 1 << 18);
+    let ignored = status::field(b"SigIgn:\t", parse_hexadecimal)?.unwrap_or(ANY);
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;
         }
     }
     kernel::unblock_signals()
-}
-
-/// The signals that this process ignores, the lowest bit for signal 1: the line
-/// `SigIgn` of proc_pid_status(5), of the /proc that was mounted for the
-/// container. One look instead of 62 system calls.
-fn ignored_signals() -> kernel::Result<u64> {
-    let file = kernel::open(c"/proc/self/status", libc::O_RDONLY)?;
-    let mut buffer = [0; 2048];
-    let status = kernel::read(file, &mut buffer)?;
-    kernel::close(file);
-    let line = Parts::of(status, b'\n').find_map(|line| line.strip_prefix(b"SigIgn:\t"));
-    line.and_then(parse_hexadecimal).ok_or(Errno::EINVAL)
 }

@@ -27,7 +27,8 @@ pub const STDOUT: Fd = Fd(1);
 pub const STDERR: Fd = Fd(2);
 
 impl Fd {
-    pub(super) fn new(number: usize) -> Fd {
+    /// The descriptor of this number, which somebody opened.
+    pub fn new(number: usize) -> Fd {
         Fd(number as c_int)
     }
 
@@ -312,8 +313,22 @@ pub fn close_range(first: c_int, last: c_int) -> Result<()> {
 
 /// Adds the bytes of a whole file to a list. EFBIG for more than 16 MiB.
 pub fn read_file(directory: Fd, path: &CStr, list: &mut List<u8>) -> Result<()> {
+    read_all(open_at(directory, path, libc::O_RDONLY)?, list)
+}
+
+/// The same for a file that somebody else may have put there: only a regular
+/// one, and not one of /proc's, which call themselves regular, and some of which
+/// do something when read (/proc/kmsg empties the kernel's log). EINVAL for any
+/// other; opening a pipe does not wait for its writer.
+pub fn read_regular_file(path: &CStr, list: &mut List<u8>) -> Result<()> {
+    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)?;
+    let regular =
+        file_type(file)? == libc::S_IFREG && file_system(file)? != libc::PROC_SUPER_MAGIC as u64;
+    if regular { read_all(file, list) } else { Err(Errno::EINVAL) }
+}
+
+fn read_all(file: Fd, list: &mut List<u8>) -> Result<()> {
     const LARGEST: usize = 16 << 20;
-    let file = open_at(directory, path, libc::O_RDONLY)?;
     let mut buffer = [0; 4096];
     loop {
         let bytes = read(file, &mut buffer)?;

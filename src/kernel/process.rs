@@ -174,6 +174,21 @@ pub fn sleep(milliseconds: u32) {
     let _ = unsafe { call!(Sysno::nanosleep, &raw const time, null::<u8>()) };
 }
 
+/// A limit of this process, by number: soft and hard (prlimit(2)).
+pub fn limit(number: usize) -> Result<[u64; 2]> {
+    let mut values = [0; 2];
+    // SAFETY: the kernel writes a `struct rlimit64`, which is these two.
+    unsafe { perform!(Sysno::prlimit64, 0, number, null::<u64>(), values.as_mut_ptr()) }?;
+    Ok(values)
+}
+
+/// Sets a limit of this process (prlimit(2)). EPERM for a hard one above the
+/// present, without CAP_SYS_RESOURCE in the first user namespace.
+pub fn set_limit(number: usize, values: [u64; 2]) -> Result<()> {
+    // SAFETY: the kernel reads a `struct rlimit64`, which is these two.
+    unsafe { perform!(Sysno::prlimit64, 0, number, values.as_ptr(), null::<u64>()) }
+}
+
 /// setsid(2)
 pub fn new_session() -> Result<()> {
     // SAFETY: no memory is passed.
@@ -191,11 +206,11 @@ pub fn die_with_parent() -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize).map(drop)
 }
 
-/// Closes the memory and the /proc entries of this process, and of those that
-/// share its memory, to processes of the same user (PR_SET_DUMPABLE). execve(2)
-/// takes it back.
-pub fn make_undumpable() -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, 0).map(drop)
+/// Opens or closes the memory and the /proc entries of this process, and of those
+/// that share its memory, to processes of the same user (PR_SET_DUMPABLE).
+/// execve(2) opens them again.
+pub fn set_dumpable(open: bool) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, usize::from(open)).map(drop)
 }
 
 #[cfg(test)]

@@ -93,6 +93,14 @@ pub fn check_tmpfs(word: &CStr) -> Option<Packed> {
     ))
 }
 
+/// What /proc/PID/oom_score_adj takes, proc_pid_oom_score_adj(5).
+pub fn check_oom_score(word: &CStr) -> Option<Packed> {
+    let word = word.to_bytes();
+    let size = parse_whole(word.strip_prefix(b"-").unwrap_or(word));
+    (size.is_none_or(|size| size > 1000))
+        .then_some(pack!("must be a whole number from -1000 to 1000"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,6 +212,24 @@ mod tests {
             (c"", false),
         ] {
             assert_eq!(check_id_map(range).is_none(), good, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn oom_scores() {
+        for (word, good) in [
+            (c"0", true),
+            (c"1000", true),
+            (c"-1000", true),
+            (c"1001", false),
+            (c"-1001", false),
+            (c"--1", false),
+            (c"+1", false),
+            (c"-", false),
+            (c"", false),
+            (c"1 ", false),
+        ] {
+            assert_eq!(check_oom_score(word).is_none(), good, "{word:?}");
         }
     }
 
