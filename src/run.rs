@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{cgroup, descriptors, environment, namespaces, rootfs};
+use crate::isolate::{cgroup, descriptors, environment, namespaces, rootfs, seccomp};
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
@@ -29,6 +29,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
 
     descriptors::take_over(config, report);
     let environment = environment::collect(config, variable, caller, report);
+    let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     namespaces::enter_network(config, report);
 
@@ -41,7 +42,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let mut stack = report.step(Step::MapStack, Stack::map());
     report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
 
-    let mut container = Container { config, environment, hostname, link };
+    let mut container = Container { config, environment, filter, hostname, link };
     let flags = namespaces::flags(config);
     let child = kernel::clone_process(flags, &mut stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);
