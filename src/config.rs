@@ -42,7 +42,7 @@ pub struct Config<'a> {
     /// Whether execve(2) may give privileges; `None` for what `bare` makes the default.
     pub new_privileges: Option<bool>,
     /// `None` for what `bare` and `privileged` make the default.
-    pub seccomp: Option<Seccomp>,
+    pub seccomp: Option<Seccomp<'a>>,
     /// Root on the host: all capabilities, no filter, nothing masked.
     pub privileged: bool,
     /// How many processes there may be at once, pid 1 included.
@@ -101,11 +101,13 @@ pub enum Mount<'a> {
 
 /// A filter of system calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Seccomp {
+pub enum Seccomp<'a> {
     /// thimble's own.
     Default,
     /// None.
     Unconfined,
+    /// The compiled one in this file.
+    File(&'a CStr),
 }
 
 /// A limit that may be none.
@@ -137,7 +139,7 @@ pub enum Network<'a> {
     At(&'a CStr),
 }
 
-impl Config<'_> {
+impl<'a> Config<'a> {
     /// A container without a root, and otherwise the default.
     pub const fn new() -> Self {
         Config {
@@ -197,7 +199,7 @@ impl Config<'_> {
     }
 
     /// The filter of system calls that the program runs under.
-    pub fn filter(&self) -> Seccomp {
+    pub fn filter(&self) -> Seccomp<'a> {
         let open = self.bare || self.privileged;
         self.seccomp.unwrap_or(if open { Seccomp::Unconfined } else { Seccomp::Default })
     }

@@ -22,6 +22,8 @@ pub struct Container<'a> {
     pub config: &'a Config<'a>,
     /// The program's environment.
     pub environment: List<Option<Word<'a>>>,
+    /// The filter of system calls that was read from a file.
+    pub filter: &'a [u8],
     /// The host name inside.
     pub hostname: &'a CStr,
     /// The line between the two sides.
@@ -70,8 +72,15 @@ pub fn enter(container: &mut Container) -> u8 {
     let ids = accounts::resolve(config, container.maps, &mut container.environment, report);
     // Before there is a program that could look into this process.
     report.step(Step::Undumpable, kernel::set_dumpable(false));
-    privileges::cut_down(config, &ids, container.maps, report);
-    let program = program::start(config, environment::vector(&container.environment), &ids, report);
+    let rest = privileges::cut_down(config, &ids, container.maps, report);
+    let program = program::start(
+        config,
+        environment::vector(&container.environment),
+        &ids,
+        container.filter,
+        report,
+    );
+    privileges::settle(config, rest, report);
     descriptors::let_go(config);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{cgroup, descriptors, environment, idmap, namespaces, rootfs};
+use crate::isolate::{cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp};
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
@@ -33,6 +33,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     descriptors::take_over(config, report);
     let maps = idmap::plan(config, report);
     let environment = environment::collect(config, variable, caller, report);
+    let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     namespaces::enter_network(config, report);
 
@@ -46,7 +47,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
 
     let maps = maps.as_ref();
-    let mut container = Container { config, environment, hostname, link, maps };
+    let mut container = Container { config, environment, filter, hostname, link, maps };
     let flags = namespaces::flags(config, maps.is_some());
     let child = kernel::clone_process(flags, &mut stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);

@@ -26,6 +26,7 @@ steps! {
     RelayInput = "relay an input file through a pipe",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
+    ReadFilter = "read the seccomp filter",
     OpenRoot = "open the root file system",
     EnterNetwork = "enter the network namespace",
     BlockSignals = "block the signals",
@@ -84,6 +85,7 @@ steps! {
     Ids = "set user and group",
     NoNewPrivileges = "set no_new_privs",
     Filter = "load the seccomp filter",
+    LoadFile = "load the seccomp filter of",
     Execute = "execute",
     WaitForSignal = "wait for a signal",
     Wait = "wait",
@@ -215,6 +217,16 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         pack!("a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open"),
     ),
     (Step::OomScore, Errno::EACCES, pack!("it is lowered with the host's CAP_SYS_RESOURCE")),
+    (
+        Step::ReadFilter,
+        Errno::EINVAL,
+        pack!("it must be a regular file of 1 to 4096 compiled instructions of 8 bytes"),
+    ),
+    (
+        Step::LoadFile,
+        Errno::EINVAL,
+        pack!("the kernel does not take it for a filter: see seccomp(2)"),
+    ),
     (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
 ];

@@ -174,7 +174,11 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
         (vec!["--cap-drop="], "--cap-drop=: must be the name of a capability, or ALL"),
         (
             vec!["--security-opt", "apparmor=x"],
-            "--security-opt apparmor=x: must be no-new-privileges=true|false or seccomp=default|unconfined",
+            "--security-opt apparmor=x: must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path",
+        ),
+        (
+            vec!["--security-opt", "seccomp=filter"],
+            "--security-opt seccomp=filter: must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path",
         ),
         (vec!["--verbose=yes"], "--verbose=yes: takes no value"),
         (

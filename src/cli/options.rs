@@ -44,7 +44,7 @@ pub const RUN: &[Opt] = &[
     Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(cap_add)),
     Opt("      --cap-drop CAP|ALL          give a capability up", Value(cap_drop)),
     Opt("      --security-opt OPTION       no-new-privileges=true|false,", Value(security_opt)),
-    Opt("                                  seccomp=default|unconfined", Nothing),
+    Opt("                                  seccomp=default|unconfined|FILE", Nothing),
     Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c| &mut c.privileged)),
     Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c| &mut c.bare)),
     Opt("\nresources:", Nothing),
@@ -146,10 +146,16 @@ fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
     named.is_none().then_some(pack!("must be the name of a capability, or ALL"))
 }
 
-fn security_opt(config: &mut Config, value: &CStr) -> Option<Packed> {
+fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    if value.to_bytes().starts_with(b"seccomp=/") {
+        config.seccomp = Some(Seccomp::File(tail(value, 8)));
+        return None;
+    }
     let known = SECURITY.iter().find(|(name, _, _)| *name == value);
     let Some((_, new_privileges, seccomp)) = known else {
-        return Some(pack!("must be no-new-privileges=true|false or seccomp=default|unconfined"));
+        return Some(pack!(
+            "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
+        ));
     };
     config.new_privileges = new_privileges.or(config.new_privileges);
     config.seccomp = seccomp.or(config.seccomp);
@@ -157,7 +163,7 @@ fn security_opt(config: &mut Config, value: &CStr) -> Option<Packed> {
 }
 
 /// What `--security-opt` takes, and what it sets.
-const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp>)] = &[
+const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp<'static>>)] = &[
     (c"no-new-privileges=true", Some(false), None),
     (c"no-new-privileges", Some(false), None),
     (c"no-new-privileges=false", Some(true), None),

@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Share};
+use crate::config::{Config, Seccomp, Share};
 use crate::isolate::accounts::Ids;
 use crate::isolate::{environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
@@ -20,15 +20,22 @@ struct Program<'a, 'r> {
     command: Argv<'a>,
     environment: Argv<'a>,
     ids: &'a Ids,
+    filter: &'a [u8],
     report: &'a mut Report<'r>,
 }
 
 /// Starts the program. When this returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
-pub fn start(config: &Config, environment: Argv, ids: &Ids, report: &mut Report) -> Pid {
+pub fn start(
+    config: &Config,
+    environment: Argv,
+    ids: &Ids,
+    filter: &[u8],
+    report: &mut Report,
+) -> Pid {
     let mut stack = report.step(Step::MapStack, Stack::map());
     let command = config.command.or(Argv::new(SHELL)).unwrap_or(Argv::EMPTY);
-    let mut program = Program { config, command, environment, ids, report };
+    let mut program = Program { config, command, environment, ids, filter, report };
     let spawned = kernel::spawn(&mut stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
 }
@@ -36,18 +43,24 @@ pub fn start(config: &Config, environment: Argv, ids: &Ids, report: &mut Report)
 impl Program<'_, '_> {
     /// Everything between the clone and the program's first instruction.
     fn execute(&mut self) -> u8 {
-        if self.config.pid == Some(Share::Host) {
-            // No pid namespace ends it with pid 1.
-            self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
-        }
         let workdir = self.config.workdir.unwrap_or(c"/");
         self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
+        if self.config.pid == Some(Share::Host) {
+            // No pid namespace ends it with pid 1. After the change of ids, which clears this.
+            self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        }
         self.report.tell(Step::Execute, Some(name));
-        // From here on perhaps no file can be written to, and no time is left.
+        // From here on perhaps no file can be written to, no time is left, or no system call
+        // but execve(2).
         limits::set(self.config, self.report);
+        if let Seccomp::File(path) = self.config.filter()
+            && let Err(errno) = kernel::set_filter_bytes(self.filter)
+        {
+            self.report.fail(Step::LoadFile, Some(path), errno);
+        }
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {

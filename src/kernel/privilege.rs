@@ -123,9 +123,22 @@ struct Program {
 /// descendants (PR_SET_SECCOMP, Linux 3.5). Asks for CAP_SYS_ADMIN or
 /// no_new_privs.
 pub fn set_filter(instructions: &[Instruction]) -> Result<()> {
-    let program =
-        Program { length: instructions.len() as u16, instructions: instructions.as_ptr() };
+    // SAFETY: the slice's own length.
+    unsafe { load_filter(instructions.len(), instructions.as_ptr()) }
+}
+
+/// The same with instructions as they lie in a file. EINVAL for what is no filter.
+pub fn set_filter_bytes(program: &[u8]) -> Result<()> {
+    // SAFETY: so many whole instructions are in it; the kernel copies them and does not mind
+    // how they are aligned.
+    unsafe { load_filter(program.len() / size_of::<Instruction>(), program.as_ptr().cast()) }
+}
+
+/// # Safety
+/// So many instructions are readable there.
+unsafe fn load_filter(length: usize, instructions: *const Instruction) -> Result<()> {
+    let program = Program { length: length as u16, instructions };
     let mode = libc::SECCOMP_MODE_FILTER;
-    // SAFETY: the kernel copies as many instructions as the length says.
+    // SAFETY: the caller's promise.
     unsafe { perform!(Sysno::prctl, libc::PR_SET_SECCOMP, mode, &raw const program, 0, 0) }
 }
