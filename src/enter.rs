@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
 use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs, volumes};
-use crate::kernel::{self, Argv};
+use crate::kernel::{self, Argv, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -54,7 +54,9 @@ pub fn enter(container: &mut Container) -> u8 {
     kernel::set_umask(0o022);
     link::close_all_but(link, report);
     // Before there is a program that could look into this process.
-    report.step(Step::Undumpable, kernel::make_undumpable());
+    if !left_out(c"undumpable") {
+        report.step(Step::Undumpable, kernel::make_undumpable());
+    }
     privileges::cut_down(config, report);
     let program = program::start(config, container.environment, report);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);

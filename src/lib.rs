@@ -60,6 +60,8 @@ use text::{Packed, Text, pack};
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
 pub fn main(arguments: Argv, environment: Argv) -> u8 {
+    #[cfg(feature = "leave-out")]
+    kernel::remember(environment);
     let mut config = Config::new();
     match cli::read(arguments, &mut config) {
         Ok(Request::Run) => run::run(&config, environment),

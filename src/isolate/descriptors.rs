@@ -5,7 +5,7 @@
 //! given through a mount of its own that is read-only and lies nowhere. What the
 //! caller gave to be written to, the program may write to.
 
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, Errno, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
@@ -17,8 +17,12 @@ pub fn take_over(report: &mut Report) {
         match kernel::file_type(fd) {
             Err(Errno::EBADF) => report.step(Step::Descriptors, kernel::open_null()),
             // From a directory, `..` leads everywhere.
-            Ok(libc::S_IFDIR) => report.step(Step::Descriptors, Err(Errno::EISDIR)),
-            Ok(libc::S_IFREG) if kernel::is_read_only(fd) != Ok(false) => {
+            Ok(libc::S_IFDIR) if !left_out(c"directory check") => {
+                report.step(Step::Descriptors, Err::<(), _>(Errno::EISDIR));
+            }
+            Ok(libc::S_IFREG)
+                if kernel::is_read_only(fd) != Ok(false) && !left_out(c"input protection") =>
+            {
                 report.step(Step::ProtectInput, protect(fd));
             }
             other => report.step(Step::Descriptors, other.map(drop)),

@@ -4,7 +4,7 @@
 
 use core::ffi::c_int;
 
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, Errno, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -51,6 +51,9 @@ pub fn wait_for_release(container: Fd, report: &mut Report) {
 /// Container side: closes every descriptor but the standard three and this one.
 #[inline(never)]
 pub fn close_all_but(container: Fd, report: &mut Report) {
+    if left_out(c"closed descriptors") {
+        return;
+    }
     let own = container.number();
     let below = if own > 3 { kernel::close_range(3, own - 1) } else { Ok(()) };
     let closed = below.and_then(|()| kernel::close_range(own + 1, c_int::MAX));

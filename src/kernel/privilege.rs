@@ -5,7 +5,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Result, call, perform};
+use super::{Result, call, left_out, perform};
 
 /// The kernel's `struct __user_cap_header_struct`, for this process.
 #[repr(C)]
@@ -41,7 +41,10 @@ pub fn capabilities() -> Result<u64> {
 /// inheritable and, with it, the ambient one (capabilities(7)). EPERM for one that is not
 /// permitted now.
 pub fn set_capabilities(set: u64) -> Result<()> {
-    let half = |bits: u32| CapabilityData { effective: bits, permitted: bits, inheritable: 0 };
+    let half = |bits: u32| {
+        let inheritable = if left_out(c"empty inheritable set") { bits } else { 0 };
+        CapabilityData { effective: bits, permitted: bits, inheritable }
+    };
     let halves = [half(set as u32), half((set >> 32) as u32)];
     let mut header = CAPABILITIES;
     // SAFETY: the header is as for capget(2), and both halves are only read.
