@@ -203,3 +203,13 @@ pub fn probe() -> PathBuf {
     };
     BUILT.get_or_init(build).clone()
 }
+
+/// A root file system of a test's own that holds nothing but the probe and mount points.
+pub fn probe_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for directory in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
+        fs::create_dir(root.path().join(directory)).unwrap();
+    }
+    fs::copy(probe(), root.path().join("bin/probe")).unwrap();
+    root
+}

@@ -125,16 +125,15 @@ static int terminal(char **a)
     return answer < 0 && errno == ENOTTY ? 0 : refused_if(answer, "ioctl");
 }
 
-/* agent: a cgroup hierarchy of one's own, and its release_agent. */
-static int agent(char **a)
+/* mounts TYPE OPTIONS [FILE]: a file system, and a file of it that is there to write to. */
+static int mounts(char **a)
 {
-    (void)a;
-    mkdir("/tmp/cgroup", 0700);
-    static const char *const controllers[] = {"pids", "memory", "cpu", "freezer", "devices"};
-    long answer = -1;
-    for (int i = 0; answer && i < 5; i++)
-        answer = mount("cgroup", "/tmp/cgroup", "cgroup", 0, controllers[i]);
-    return refused_if(answer, "mount") || opens("/tmp/cgroup/release_agent", O_WRONLY);
+    char path[256];
+    argument(a, 1);
+    snprintf(path, sizeof path, "/tmp/mounted/%s", a[2] ? a[2] : "");
+    mkdir("/tmp/mounted", 0700);
+    return refused_if(mount(a[0], "/tmp/mounted", a[0], 0, a[1]), "mount")
+        || opens(path, a[2] ? O_WRONLY : O_PATH);
 }
 
 static void put(const char *path, const char *text)
@@ -246,9 +245,10 @@ static int signals(char **a)
 {
     (void)a;
     pid_t parent = getppid();
-    /* It passes them on to this process. */
-    for (int number = 1; number <= 64; number++)
-        signal(number, SIG_IGN);
+    /* It passes them on to this process; those that the C library keeps for itself, too. */
+    unsigned long all = ~0ul;
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all))
+        return 2;
     for (int number = 1; number <= 64; number++)
         kill(parent, number);
     usleep(200000);
@@ -394,7 +394,7 @@ static int exchange(char **a)
 
 static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "open", opening }, { "filled", filled }, { "descriptor", descriptor }, { "here", here },
-    { "chroots", chroots }, { "terminal", terminal }, { "agent", agent }, { "nested", nested },
+    { "chroots", chroots }, { "terminal", terminal }, { "mounts", mounts }, { "nested", nested },
     { "namespaces", namespaces }, { "node", node }, { "link", link_at }, { "handle", handle },
     { "by-handle", by_handle }, { "with-key", with_key }, { "key", key }, { "seize", seize },
     { "runner", runner }, { "signals", signals }, { "process", process },
