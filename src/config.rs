@@ -3,6 +3,8 @@
 
 use core::ffi::CStr;
 
+#[cfg(feature = "leave-out")]
+use crate::kernel::left_out;
 use crate::kernel::{Argv, List};
 
 /// A container, as asked for.
@@ -59,6 +61,13 @@ pub struct Config<'a> {
     pub uts: Option<Share>,
     /// The same for the cgroup namespace.
     pub cgroup_namespace: Option<Share>,
+    /// Whose users there are; `None` for the host's as root, and for everybody
+    /// else the container's own.
+    pub users: Option<Share>,
+    /// `INSIDE:OUTSIDE:COUNT` for each range of user ids.
+    pub uid_maps: List<&'a CStr>,
+    /// The same for group ids; empty for the same as of users.
+    pub gid_maps: List<&'a CStr>,
 }
 
 /// Something to mount into the root, as it was asked for.
@@ -138,6 +147,27 @@ impl Config<'_> {
             ipc: None,
             uts: None,
             cgroup_namespace: None,
+            users: None,
+            uid_maps: List::new(),
+            gid_maps: List::new(),
+        }
+    }
+
+    /// Makes those namespaces the host's that the attack suite leaves out.
+    #[cfg(feature = "leave-out")]
+    pub fn leave_namespaces_out(&mut self) {
+        for (field, name) in [
+            (&mut self.pid, c"pid namespace"),
+            (&mut self.ipc, c"ipc namespace"),
+            (&mut self.uts, c"uts namespace"),
+            (&mut self.cgroup_namespace, c"cgroup namespace"),
+        ] {
+            if left_out(name) {
+                *field = Some(Share::Host);
+            }
+        }
+        if left_out(c"network namespace") {
+            self.network = Some(Network::Host);
         }
     }
 

@@ -5,6 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::init;
+use crate::isolate::idmap::{self, Maps};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs, volumes};
 use crate::kernel::{self, Argv, left_out};
@@ -22,6 +23,8 @@ pub struct Container<'a> {
     pub hostname: &'a CStr,
     /// The line between the two sides.
     pub link: Link,
+    /// What its user namespace maps, if it has one of its own.
+    pub maps: Option<&'a Maps>,
 }
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1
@@ -36,16 +39,22 @@ pub fn enter(container: &mut Container) -> u8 {
     // First the death signal, then the look at the link: whichever way the host
     // side dies, one of the two notices.
     report.step(Step::SetDeathSignal, kernel::die_with_parent());
-    link::wait_for_release(link, report);
+    let mapped = link::wait_for_release(link, report);
+    if let Some(maps) = container.maps {
+        idmap::become_root(maps, report);
+        // A change of ids has cleared it, so both once more.
+        report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        link::check_host(link, report);
+    }
     report.tell_number(pack!("thimble: child pid: "), kernel::own_pid().number() as u64);
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
-    let root = rootfs::bind(config, report);
+    let root = rootfs::bind(config, mapped, report);
     kernel::set_umask(0);
     // While the host's proc and sysfs are there: a user namespace asks for that.
-    mounts::kernel_files(config, root, report);
-    devices::dev(config, root, report);
+    mounts::kernel_files(config, container.maps, root, report);
+    devices::dev(config, container.maps, root, report);
     volumes::mount_all(config, root, report);
     rootfs::seal(config, root, report);
     rootfs::enter(config, report);
@@ -57,7 +66,7 @@ pub fn enter(container: &mut Container) -> u8 {
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::make_undumpable());
     }
-    privileges::cut_down(config, report);
+    privileges::cut_down(config, container.maps, report);
     let program = program::start(config, container.environment, report);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 

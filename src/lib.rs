@@ -64,7 +64,11 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
     kernel::remember(environment);
     let mut config = Config::new();
     match cli::read(arguments, &mut config) {
-        Ok(Request::Run) => run::run(&config, environment),
+        Ok(Request::Run) => {
+            #[cfg(feature = "leave-out")]
+            config.leave_namespaces_out();
+            run::run(&config, environment)
+        }
         Ok(Request::RunHelp) => print(help::RUN, options::RUN),
         Ok(Request::Help) => print(help::GENERAL, &[]),
         Ok(Request::Version) => print(help::VERSION, &[]),

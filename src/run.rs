@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{cgroup, descriptors, environment, namespaces, rootfs};
+use crate::isolate::{cgroup, descriptors, environment, idmap, namespaces, rootfs};
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
@@ -28,6 +28,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     report.verbose = config.verbose;
 
     descriptors::take_over(report);
+    let maps = idmap::plan(config, report);
     let environment = environment::collect(config, variable, caller, report);
     rootfs::go_to(config, report);
     namespaces::enter_network(config, report);
@@ -41,16 +42,21 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let mut stack = report.step(Step::MapStack, Stack::map());
     report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
 
-    let mut container = Container { config, environment, hostname, link };
-    let flags = namespaces::flags(config);
+    let maps = maps.as_ref();
+    let mut container = Container { config, environment, hostname, link, maps };
+    let flags = namespaces::flags(config, maps.is_some());
     let child = kernel::clone_process(flags, &mut stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);
     report.undo.child = Some(child);
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
+    if let Some(maps) = maps {
+        idmap::write(maps, child, caller, report);
+    }
+    let root = maps.and_then(|maps| idmap::map_root(maps, child));
     rootfs::go_away(report);
     cgroup::admit(config, child, report);
-    link::release(link, report);
+    link::release(link, root, report);
     let end = init::attend(child, report);
     report.undo.child = None;
     undo::relay(link);

@@ -22,7 +22,7 @@ macro_rules! steps {
 steps! {
     WriteOut = "write to standard output",
     Descriptors = "take over the standard descriptors",
-    ProtectInput = "make an input file read-only",
+    RelayInput = "relay an input file through a pipe",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
     OpenRoot = "open the root file system",
@@ -36,6 +36,10 @@ steps! {
     MakeLink = "make a socket pair",
     MapStack = "map a stack",
     Clone = "clone",
+    OpenProcess = "open the container's",
+    DenyGroups = "deny setgroups",
+    WriteMap = "write the container's",
+    RunHelper = "run",
     Release = "release the container",
     SetDeathSignal = "set the death signal",
     WaitForRelease = "wait for release",
@@ -78,16 +82,13 @@ steps! {
     Wait = "wait",
 }
 
-const PIPE: Packed = pack!("give it through a pipe: cat FILE | thimble ...");
+const HELPER: Packed =
+    pack!("an ordinary user maps other ids than his own by newuidmap and newgidmap");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
 
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
-    (Step::ProtectInput, Errno::EPERM, PIPE),
-    (Step::ProtectInput, Errno::EINVAL, PIPE),
-    (Step::ProtectInput, Errno::ENOSYS, PIPE),
-    (Step::ProtectInput, Errno::ENOENT, PIPE),
     (
         Step::Descriptors,
         Errno::EISDIR,
@@ -131,7 +132,26 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         pack!("a limit on processes leaves no room for pid 1 and the program"),
     ),
     (Step::PivotRoot, Errno::EINVAL, pack!("this root has no parent mount: see --no-pivot")),
-    (Step::Clone, Errno::EPERM, pack!("new namespaces need root (CAP_SYS_ADMIN)")),
+    (
+        Step::Clone,
+        Errno::EPERM,
+        pack!(
+            "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one"
+        ),
+    ),
+    (
+        Step::Clone,
+        Errno::ENOSPC,
+        pack!("this host allows no more namespaces: see /proc/sys/user/max_user_namespaces"),
+    ),
+    (Step::OpenProcess, Errno::ENOENT, pack!("a user namespace needs the host's /proc")),
+    (Step::RunHelper, Errno::ENOENT, HELPER),
+    (Step::RunHelper, Errno::EACCES, HELPER),
+    (
+        Step::MountProc,
+        Errno::EPERM,
+        pack!("parts of this /proc are covered, as inside other containers"),
+    ),
     (
         Step::Clone,
         Errno::EINVAL,

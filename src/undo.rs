@@ -30,6 +30,9 @@ pub struct Undo<'a> {
     pub child: Option<Pid>,
     /// The line on which the child tells why it failed, if it did.
     pub link: Option<Fd>,
+    /// The processes that hand input files on, one for each standard descriptor
+    /// at most, while they are not reaped.
+    pub relays: [Option<Pid>; 3],
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory<'a>>,
 }
@@ -37,17 +40,27 @@ pub struct Undo<'a> {
 impl<'a> Undo<'a> {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Undo { child: None, link: None, cgroups: List::new() }
+        Undo { child: None, link: None, relays: [None; 3], cgroups: List::new() }
     }
 
-    /// Ends the child, if there is one. Whether it had told a failure of its
+    /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
-    pub fn end_child(&self) -> bool {
-        let Some(child) = self.child else { return false };
-        // It is a child that was not reaped, so it is there to be signalled and waited for.
-        let _ = kernel::send_signal(child, libc::SIGKILL);
-        let _ = kernel::wait_for(child);
-        self.link.is_some_and(relay)
+    pub fn end_children(&self) -> bool {
+        for child in self.relays.iter().chain([&self.child]).flatten() {
+            // It was not reaped, so it is there to be signalled and waited for.
+            let _ = kernel::send_signal(*child, libc::SIGKILL);
+            let _ = kernel::wait_for(*child);
+        }
+        self.child.is_some() && self.link.is_some_and(relay)
+    }
+
+    /// A process was reaped: its number may soon be another's.
+    pub fn forget(&mut self, reaped: Pid) {
+        for relay in &mut self.relays {
+            if *relay == Some(reaped) {
+                *relay = None;
+            }
+        }
     }
 
     /// Takes the rest back, the last first. Gives the cgroup that could not be

@@ -20,41 +20,61 @@ use std::process::{Child, Command};
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Caller {
     Root,
+    /// An ordinary user, whom no file of the host's knows.
+    User,
 }
 
 /// Everybody for whom the attacks are tried.
-const CALLERS: &[Caller] = &[Caller::Root];
-
-fn for_each_caller(mut each: impl FnMut(Caller)) {
-    CALLERS.iter().for_each(|caller| each(*caller));
-}
+const CALLERS: &[Caller] = &[Caller::Root, Caller::User];
 
 struct Attack {
     name: &'static str,
     /// The same in words, for the README's table.
     words: &'static str,
-    /// The defences that the control leaves out: two, where either is enough.
-    defences: &'static str,
+    /// The defences that the control leaves out: two, where either is enough. As root and as an
+    /// ordinary user, whom the kernel refuses some of it whatever thimble does.
+    defences: [&'static str; 2],
     /// Whether it works.
     attempt: fn(&Scene) -> bool,
 }
 
-/// A root file system with the probe in it, and next to it a file of the host's
+/// What stands in the place of a defence that is the kernel's.
+const KERNEL: &str = "";
+
+/// What there is no defence against, and the README says so.
+const STAYS: &str = "-";
+
+/// A root file system with the probe in it, and next to it a file of the caller's
 /// and a directory: what an attack is after.
 struct Scene {
     place: tempfile::TempDir,
+    caller: Caller,
     options: Vec<String>,
     left_out: &'static str,
+    /// By how much races are shorter than they should be.
+    haste: u32,
 }
 
 impl Scene {
-    fn new(_caller: Caller, options: &[&str], left_out: &'static str) -> Scene {
+    fn new(caller: Caller, options: &[&str], left_out: &'static str) -> Scene {
         let place = tempfile::tempdir().unwrap();
+        let program = if left_out.is_empty() { thimble() } else { thimble_without() };
+        fs::copy(program, place.path().join("thimble")).unwrap();
         fs::rename(probe_root().keep(), place.path().join("root")).unwrap();
         fs::create_dir(place.path().join("outside")).unwrap();
-        fs::write(place.path().join("mark"), "the host's\n").unwrap();
+        fs::write(place.path().join("mark"), "the caller's\n").unwrap();
+        if caller == Caller::User {
+            let owner = format!("{USER}:{USER}");
+            let given = command("chown", &["-R", &owner]).arg(place.path()).status();
+            assert!(given.unwrap().success());
+        }
         let options = options.iter().map(|option| option.to_string()).collect();
-        Scene { place, options, left_out }
+        Scene { place, caller, options, left_out, haste: 1 }
+    }
+
+    /// The user who runs thimble.
+    fn owner(&self) -> u32 {
+        if self.caller == Caller::User { USER } else { 0 }
     }
 
     /// A path below the scene's directory.
@@ -73,10 +93,14 @@ impl Scene {
 
     /// The same by way of another program, which executes what its last arguments are.
     fn thimble_under(&self, by: &[&str], options: &[&str], words: &[&str]) -> Command {
-        let program = if self.left_out.is_empty() { thimble() } else { thimble_without() };
-        let root = self.text("root");
+        let (program, root) = (self.text("thimble"), self.text("root"));
+        let user = self.owner().to_string();
         let mut line: Vec<&str> = by.to_vec();
-        line.extend([program.to_str().unwrap(), "run"]);
+        if self.caller == Caller::User {
+            let groups = if by.contains(&"--groups") { "--keep-groups" } else { "--clear-groups" };
+            line.extend(["setpriv", "--reuid", &user, "--regid", &user, groups]);
+        }
+        line.extend([program.as_str(), "run"]);
         line.extend(self.options.iter().map(String::as_str));
         line.extend(options);
         line.push(&root);
@@ -192,7 +216,7 @@ fn hostile_links(target: &str) -> [String; 5] {
 fn race(scene: &Scene, names: [&str; 2], times: u32, mut falls: impl FnMut() -> bool) -> bool {
     let root = scene.text("root");
     let _racer = Running::new(command(probe(), &["exchange", &root, names[0], names[1]]));
-    (0..times).any(|_| falls())
+    (0..times / scene.haste).any(|_| falls())
 }
 
 /// One of the three that thimble mounts on, as a link to a directory of the host's that the image
@@ -219,12 +243,12 @@ fn node(path: &Path, numbers: [&str; 2]) {
 }
 
 macro_rules! attacks {
-    ($($name:ident: $words:literal, without $defences:literal, $attempt:expr;)*) => {
+    ($($name:ident: $words:literal, without $root:literal $(as user $user:expr)?, $attempt:expr;)*) => {
         /// All of them, in the order of the README's table.
         const ATTACKS: &[Attack] = &[$(Attack {
             name: stringify!($name),
             words: $words,
-            defences: $defences,
+            defences: { let _both = [$root; 2]; $(let _both = [$root, $user];)? _both },
             attempt: $attempt,
         }),*];
         $(
@@ -238,11 +262,16 @@ macro_rules! attacks {
 
 fn fails_and_its_control_does_not(name: &str) {
     let attack = ATTACKS.iter().find(|attack| attack.name == name).unwrap();
-    for_each_caller(|caller| {
-        let tried = |left_out| (attack.attempt)(&Scene::new(caller, &[], left_out));
-        assert!(!tried(""), "{name} as {caller:?}: possible");
-        assert!(tried(attack.defences), "{name} as {caller:?}, the control: refused");
-    });
+    for (caller, defences) in CALLERS.iter().zip(attack.defences) {
+        let tried = |left_out| (attack.attempt)(&Scene::new(*caller, &[], left_out));
+        assert_eq!(tried(""), defences == STAYS, "{name} as {caller:?}");
+        if defences == KERNEL {
+            // Then also without what stands in its way for root.
+            assert!(!tried(attack.defences[0]), "{name} as {caller:?}: not the kernel's to refuse");
+        } else if defences != STAYS {
+            assert!(tried(defences), "{name} as {caller:?}, the control: refused");
+        }
+    }
 }
 
 attacks! {
@@ -258,8 +287,10 @@ attacks! {
         "writing to a file given as input, by `/proc/self/fd/0`",
         without "input protection",
         |scene| {
-            let mut command = scene.thimble(&[], &["probe", "open", "w", "/proc/self/fd/0"]);
-            worked(command.stdin(File::open(scene.at("mark")).unwrap()))
+            let words = ["probe", "write", "/proc/self/fd/0", "changed"];
+            let input = File::open(scene.at("mark")).unwrap();
+            scene.thimble(&[], &words).stdin(input).output().unwrap();
+            fs::read_to_string(scene.at("mark")).unwrap().contains("changed")
         };
     a_leaked_descriptor:
         "a descriptor of the caller's (CVE-2024-21626)",
@@ -278,8 +309,16 @@ attacks! {
         };
     the_callers_groups:
         "the caller's supplementary groups (CVE-2022-36109)",
-        without "groups",
-        |scene| scene.probe_under(&["setpriv", "--groups", "4,27"], &["group", "27"]);
+        without "groups" as user STAYS,
+        |scene| {
+            let file = scene.text("root/secret");
+            fs::write(&file, "").unwrap();
+            std::os::unix::fs::chown(&file, Some(0), Some(27)).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o040)).unwrap();
+            let by = ["setpriv", "--groups", "4,27"];
+            let words = ["probe", "open", "r", "/secret"];
+            worked(&mut scene.thimble_under(&by, &["-u", "1000:1000"], &words))
+        };
     inheritable_capabilities:
         "inheritable capabilities (CVE-2022-29162)",
         without "empty inheritable set",
@@ -287,7 +326,7 @@ attacks! {
     the_callers_keyring:
         "keys of the caller's session",
         without "keyring,seccomp",
-        |scene| scene.probe_under(&[probe().to_str().unwrap(), "with-key"], &["key"]);
+        |scene| scene.probe_under(&[&scene.text("root/bin/probe"), "with-key"], &["key"]);
     the_callers_terminal:
         "opening the terminal of the caller's session",
         without "session",
@@ -299,7 +338,7 @@ attacks! {
         };
     input_pushed_into_a_terminal:
         "TIOCSTI (CVE-2017-5226), TIOCLINUX (CVE-2023-1523), also with high bits (CVE-2019-10063)",
-        without "seccomp,capabilities",
+        without "seccomp,session,capabilities",
         |scene| {
             let requests = ["0x5412", "0x541c", "0x100005412", "0xffffffff0000541c"];
             let pushed = requests.map(|request| {
@@ -368,7 +407,7 @@ attacks! {
         };
     a_set_user_id_file:
         "a set-user-id program of the image's, for another user",
-        without "nosuid,no_new_privs",
+        without "nosuid,no_new_privs" as user KERNEL,
         |scene| {
             let path = scene.at("root/bin/probe");
             fs::set_permissions(path, fs::Permissions::from_mode(0o4755)).unwrap();
@@ -420,11 +459,11 @@ attacks! {
         };
     a_file_by_its_handle:
         "open_by_handle_at",
-        without "seccomp,capabilities",
+        without "seccomp,capabilities" as user KERNEL,
         |scene| scene.probe(&["by-handle", &outside(&["handle", &scene.text("mark")])]);
     a_mount_that_propagates:
         "a mount that appears on a host whose mounts are shared",
-        without "private mounts,pivot",
+        without "private mounts,pivot" as user KERNEL,
         |scene| {
             // In a mount namespace that has nothing but its sharing from the host's.
             let compare = "mount --make-rshared / && list() { cut -d' ' -f5 /proc/self/mountinfo; }; \
@@ -434,7 +473,7 @@ attacks! {
         };
     a_device_made_inside:
         "mknod",
-        without "capabilities",
+        without "capabilities" as user KERNEL,
         |scene| scene.probe(&["node", "/dev/made", "1", "5"]);
     a_new_mount:
         "a mount made inside",
@@ -448,18 +487,18 @@ attacks! {
     // The kernel's switches.
     core_pattern:
         "writing `/proc/sys/kernel/core_pattern`",
-        without "sys",
+        without "sys" as user KERNEL,
         |scene| scene.probe(&["open", "w", "/proc/sys/kernel/core_pattern"]);
     other_switches_of_proc:
         "writing `/proc/sysrq-trigger`, `/proc/irq`, `/proc/bus`, `/proc/fs`",
-        without "sysrq-trigger,irq,bus,fs",
+        without "sysrq-trigger,irq,bus,fs" as user KERNEL,
         |scene| scene.probe(&[
             "open", "w", "/proc/sysrq-trigger", "/proc/irq/default_smp_affinity",
             "/proc/bus/pci/00/00.0", "/proc/fs/nfsd/threads",
         ]);
     switches_of_sys:
         "writing in `/sys` (uevent_helper and others)",
-        without "read-only /sys",
+        without "read-only /sys" as user KERNEL,
         |scene| scene.probe(&[
             "open", "w", "/sys/kernel/uevent_helper", "/sys/kernel/profiling", "/sys/power/state",
             "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/bus/cpu/uevent",
@@ -470,11 +509,11 @@ attacks! {
         |scene| scene.probe(&["mounts", "binfmt_misc", "", "register"]);
     release_agent:
         "a cgroup's release_agent (CVE-2022-0492)",
-        without "seccomp,capabilities",
+        without "seccomp,capabilities" as user KERNEL,
         |scene| scene.probe(&["mounts", "cgroup", "pids", "release_agent"]);
     release_agent_in_a_user_namespace:
         "the same in a nested user namespace",
-        without "seccomp",
+        without "seccomp" as user KERNEL,
         |scene| scene.probe(&["nested", "mounts", "cgroup", "pids", "release_agent"]);
     what_is_masked:
         "reading what tells about the host (kcore, keys, timer_list, interrupts and others)",
@@ -515,7 +554,12 @@ attacks! {
     a_process_of_the_host:
         "seeing and signalling processes of the host",
         without "pid namespace",
-        |scene| scene.probe(&["process", &std::process::id().to_string()]);
+        |scene| {
+            let user = scene.owner().to_string();
+            let words = ["--reuid", &user, "--regid", &user, "--clear-groups", "sleep", "60"];
+            let other = Running::new(command("setpriv", &words));
+            scene.probe(&["process", &other.0.id().to_string()])
+        };
     the_hosts_network:
         "connecting to a server on the host's loopback interface",
         without "network namespace",
@@ -537,7 +581,7 @@ attacks! {
         };
     the_hosts_name:
         "changing the host's name",
-        without "uts namespace",
+        without "uts namespace" as user KERNEL,
         |scene| {
             // The host's name is that of a namespace of the test's own.
             let compare = "before=$(hostname); \"$@\" >&2; test \"$before\" != \"$(hostname)\"";
@@ -550,8 +594,13 @@ attacks! {
         without "cgroup namespace",
         |scene| {
             let name = unique_name();
-            let options = ["--name", &name, "--pids-limit", "9"];
-            scene.probe_with(&options, &["text", "/proc/self/cgroup", &name])
+            let place = cgroup_v1("pids").join(&name);
+            fs::create_dir(&place).unwrap();
+            let enter = "echo $$ > $1/cgroup.procs && shift && exec \"$@\"";
+            let by = ["sh", "-c", enter, "sh", place.to_str().unwrap()];
+            let seen = scene.probe_under(&by, &["text", "/proc/self/cgroup", &name]);
+            eventually("it is empty", || fs::remove_dir(&place).is_ok());
+            seen
         };
     a_user_namespace:
         "a user namespace inside, with all capabilities in it",
@@ -607,18 +656,33 @@ fn each_path_of_proc_and_sys_is_masked_or_read_only_by_its_own_name() {
 
 #[test]
 fn what_the_postures_give_up_is_what_the_readme_says() {
-    let postures = [&[][..], &["--privileged"], &["--bare"]];
-    let mut table =
-        String::from("| attack | default | `--privileged` | `--bare` |\n|---|---|---|---|\n");
+    let postures: [(Caller, &[&str]); 6] = [
+        (Caller::Root, &[]),
+        (Caller::Root, &["--privileged"]),
+        (Caller::Root, &["--bare"]),
+        (Caller::User, &[]),
+        (Caller::User, &["--privileged"]),
+        (Caller::User, &["--bare"]),
+    ];
+    let mut table = String::from(
+        "| attack | root | `--privileged` | `--bare` | a user | `--privileged` | `--bare` |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
     for attack in ATTACKS {
-        let cells = postures.map(|options| {
-            match (attack.attempt)(&Scene::new(Caller::Root, options, "")) {
-                true => "possible",
-                false => "refused",
-            }
+        let cells = postures.map(|(caller, options)| {
+            let mut scene = Scene::new(caller, options, "");
+            scene.haste = 10; // each was run at full length by its own test
+            if (attack.attempt)(&scene) { "possible" } else { "refused" }
         });
         table += &format!("| {} | {} |\n", attack.words, cells.join(" | "));
     }
     let readme = fs::read_to_string("README.md").unwrap();
-    assert!(readme.contains(&table), "the README's table should be:\n\n{table}");
+    let (before, rest) = readme.split_once("| attack |").unwrap();
+    let (_, after) = rest.split_once("\n\n").unwrap();
+    let anew = format!("{before}{table}\n{after}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write("README.md", &anew).unwrap();
+    } else {
+        assert!(readme == anew, "UPDATE_GOLDEN=1 writes it anew; it should be:\n\n{table}");
+    }
 }

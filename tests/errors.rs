@@ -129,18 +129,11 @@ fn a_missing_working_directory() {
 
 #[test]
 fn no_privilege() {
-    let name = unique_name();
-    // The binary and the root where nobody can reach them.
-    let place = own_root();
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(thimble(), place.path().join("thimble")).unwrap();
-    let root = place.path().to_str().unwrap();
-    let program = place.path().join("thimble");
-    let words = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    let mut case = command("setpriv", &words);
-    case.arg(program).args(["run", "--name", &name, root, "true"]);
+    let (name, ordinary) = (unique_name(), Ordinary::new());
+    let mut case = ordinary.thimble(&["run", "--name", &name, "--userns", "host"]);
+    case.arg(ordinary.root()).arg("true");
     let lines = "thimble: clone: EPERM: Operation not permitted\n\
-        thimble: hint: new namespaces need root (CAP_SYS_ADMIN)\n";
+        thimble: hint: new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one\n";
     fails(&name, case, 125, lines);
 }
 

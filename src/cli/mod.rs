@@ -80,6 +80,10 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.uts == Some(Share::Host) && config.hostname.is_some() {
         return Some((c"--hostname", pack!("would change the host's name, given --uts host")));
     }
+    let maps = [&config.uid_maps, &config.gid_maps];
+    if config.users == Some(Share::Host) && maps.iter().any(|maps| !maps.as_slice().is_empty()) {
+        return Some((c"--uidmap", pack!("and --gidmap need --userns private")));
+    }
     if config.pid == Some(Share::Host) && !config.wants_cgroup() {
         return Some((
             c"--pid host",

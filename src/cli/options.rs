@@ -8,8 +8,8 @@ use super::parser::{NO_MEMORY, Opt, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_name,
-    check_tmpfs, check_volume, pack, parse_whole, split_at,
+    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_id_map,
+    check_name, check_tmpfs, check_volume, pack, parse_whole, split_at,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -31,6 +31,9 @@ pub const RUN: &[Opt] = &[
     Opt("      --ipc private|host          ipc namespace (private)", Whose(|c| &mut c.ipc)),
     Opt("      --uts private|host          uts namespace: the host name (private)", Whose(|c| &mut c.uts)),
     Opt("      --cgroupns private|host     cgroup namespace (private)", Whose(|c| &mut c.cgroup_namespace)),
+    Opt("      --userns private|host       user namespace (root: host; others: private)", Whose(|c| &mut c.users)),
+    Opt("      --uidmap C:H:N              N users from C inside are those from H outside", Words(|c| &mut c.uid_maps, check_id_map)),
+    Opt("      --gidmap C:H:N              the same for groups (as --uidmap)", Words(|c| &mut c.gid_maps, check_id_map)),
     Opt("  -h, --hostname NAME             host name (the container's name)", Word(|c| &mut c.hostname, check_hostname)),
     Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(cap_add)),
     Opt("      --cap-drop CAP|ALL          give a capability up", Value(cap_drop)),

@@ -34,18 +34,30 @@ impl Link {
     }
 }
 
-/// Host side: lets the container take its first step.
-pub fn release(host: Fd, report: &mut Report) {
-    report.step(Step::Release, kernel::write_all(host, b"!"));
+/// Host side: lets the container take its first step, and hands it the root that
+/// only this side could make.
+pub fn release(host: Fd, root: Option<Fd>, report: &mut Report) {
+    let released = match root {
+        Some(root) => kernel::send_descriptor(host, root),
+        None => kernel::write_all(host, b"!"),
+    };
+    report.step(Step::Release, released);
+    if let Some(root) = root {
+        kernel::close(root);
+    }
 }
 
-/// Container side: waits to be let go; fails if the host side died instead.
-pub fn wait_for_release(container: Fd, report: &mut Report) {
-    let released = match kernel::read(container, &mut [0]) {
-        Ok([]) => Err(Errno::EPIPE),
-        other => other.map(drop),
-    };
-    report.step(Step::WaitForRelease, released);
+/// Container side: waits to be let go, and takes the root that came with it, if
+/// one did; fails if the host side died instead.
+pub fn wait_for_release(container: Fd, report: &mut Report) -> Option<Fd> {
+    let released = kernel::receive_descriptor(container);
+    report.step(Step::WaitForRelease, released.and_then(|came| came.ok_or(Errno::EPIPE)))
+}
+
+/// Container side: fails if the host side has died since.
+pub fn check_host(container: Fd, report: &mut Report) {
+    let alive = if kernel::is_open(container) { Ok(()) } else { Err(Errno::EPIPE) };
+    report.step(Step::WaitForRelease, alive);
 }
 
 /// Container side: closes every descriptor but the standard three and this one.

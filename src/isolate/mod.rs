@@ -5,6 +5,7 @@ pub mod cgroup;
 pub mod descriptors;
 pub mod devices;
 pub mod environment;
+pub mod idmap;
 pub mod link;
 pub mod mounts;
 pub mod namespaces;

@@ -7,6 +7,8 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
+use crate::isolate::idmap::Maps;
+use crate::isolate::namespaces;
 use crate::kernel::{self, CURRENT, Errno, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
@@ -20,6 +22,12 @@ pub fn foreign() -> u64 {
     let unless = |name: &CStr, attribute| if left_out(name) { 0 } else { attribute };
     unless(c"nodev", libc::MOUNT_ATTR_NODEV) | unless(c"nosuid", libc::MOUNT_ATTR_NOSUID)
 }
+
+/// Attributes of what the host shares, and nobody inside is to change.
+const INERT_ATTRIBUTES: u64 = libc::MOUNT_ATTR_NODEV
+    | libc::MOUNT_ATTR_NOSUID
+    | libc::MOUNT_ATTR_NOEXEC
+    | libc::MOUNT_ATTR_RDONLY;
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
@@ -53,13 +61,24 @@ pub fn make_private(report: &mut Report) {
 }
 
 /// Mounts the container's own /proc, and unless `--bare` the kernel's /sys.
-pub fn kernel_files(config: &Config, root: Fd, report: &mut Report) {
-    let mounted = over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC);
+pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) {
+    // A user namespace may mount only what its own namespaces own. Where one of
+    // those is the host's, its file system is the host's too, read-only.
+    let hosts = |private: bool| maps.is_some() && !private;
+    let mounted = if hosts(config.private(config.pid, true)) {
+        bind_hosts(root, c"proc", c"/proc", libc::PROC_SUPER_MAGIC)
+    } else {
+        over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC)
+    };
     let proc = report.step_on(Step::MountProc, c"/proc", mounted);
     if !config.bare {
         let writable = config.privileged || left_out(c"read-only /sys");
         let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
-        let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
+        let mounted = if hosts(namespaces::own_network(config)) {
+            bind_hosts(root, c"sys", c"/sys", libc::SYSFS_MAGIC)
+        } else {
+            over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC)
+        };
         let sys = report.step_on(Step::MountSys, c"/sys", mounted);
         if !config.privileged {
             let file = mask_file(root, report);
@@ -87,6 +106,18 @@ pub fn over(
         kernel::open_at(root, name, DIRECTORY & !follow)
     };
     mount_where(&find, kind, flags, data, magic)
+}
+
+/// Binds a file system of the host's, with all below it, on a directory of the
+/// root, and makes it read-only. Only the root of a mount takes attributes, so
+/// what is given is one.
+fn bind_hosts(root: Fd, name: &CStr, source: &CStr, magic: i64) -> kernel::Result<Fd> {
+    let find = || kernel::open_at(root, name, DIRECTORY);
+    kernel::change_directory_to(find()?)?;
+    kernel::bind(source, c".")?;
+    let mounted = find()?;
+    kernel::change_attributes(mounted, INERT_ATTRIBUTES, 0, true)?;
+    if kernel::file_system(mounted)? == magic as u64 { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
 /// Mounts a file system on the directory that `find` finds. That it lies where

@@ -9,16 +9,18 @@ use crate::steps::Step;
 
 /// The flags for clone(2). The cgroup namespace is not among them: its root is
 /// the cgroup in which it is made, so it waits until that cgroup is joined.
-pub fn flags(config: &Config) -> c_int {
-    let flag = |private, flag, name: &CStr| if private && !left_out(name) { flag } else { 0 };
+pub fn flags(config: &Config, own_users: bool) -> c_int {
+    let flag = |private, flag| if private { flag } else { 0 };
     libc::CLONE_NEWNS
-        | flag(config.private(config.pid, true), libc::CLONE_NEWPID, c"pid namespace")
-        | flag(config.private(config.uts, true), libc::CLONE_NEWUTS, c"uts namespace")
-        | flag(config.private(config.ipc, false), libc::CLONE_NEWIPC, c"ipc namespace")
-        | flag(own_network(config), libc::CLONE_NEWNET, c"network namespace")
+        | flag(own_users, libc::CLONE_NEWUSER)
+        | flag(config.private(config.pid, true), libc::CLONE_NEWPID)
+        | flag(config.private(config.uts, true), libc::CLONE_NEWUTS)
+        | flag(config.private(config.ipc, false), libc::CLONE_NEWIPC)
+        | flag(own_network(config), libc::CLONE_NEWNET)
 }
 
-fn own_network(config: &Config) -> bool {
+/// Whether the network is the container's own.
+pub fn own_network(config: &Config) -> bool {
     config.network.map_or(!config.bare, |network| network == Network::None)
 }
 
@@ -41,7 +43,7 @@ pub fn set_up(config: &Config, hostname: &CStr, report: &mut Report) {
     if !left_out(c"session") {
         report.step(Step::NewSession, kernel::new_session());
     }
-    if config.private(config.cgroup_namespace, false) && !left_out(c"cgroup namespace") {
+    if config.private(config.cgroup_namespace, false) {
         let unshared = kernel::unshare(libc::CLONE_NEWCGROUP);
         report.step(Step::UnshareCgroup, unshared);
     }

@@ -4,6 +4,7 @@
 //! exec.
 
 use crate::config::{Config, Seccomp};
+use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
 use crate::kernel::{self, Errno, left_out};
 use crate::report::Report;
@@ -49,7 +50,7 @@ fn untouched(config: &Config) -> bool {
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
 /// by it. Whoever takes pid 1 over has gained next to nothing.
-pub fn cut_down(config: &Config, report: &mut Report) {
+pub fn cut_down(config: &Config, maps: Option<&Maps>, report: &mut Report) {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
@@ -60,7 +61,8 @@ pub fn cut_down(config: &Config, report: &mut Report) {
     if filtered {
         report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
-    if (!untouched(config) || config.user.is_some()) && !left_out(c"groups") {
+    let stay = left_out(c"groups") || maps.is_some_and(|maps| maps.deny_groups);
+    if !stay && (!untouched(config) || config.user.is_some()) {
         report.step(Step::Groups, kernel::clear_groups());
     }
     if untouched(config) || left_out(c"capabilities") {

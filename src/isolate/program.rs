@@ -47,29 +47,11 @@ impl Program<'_, '_> {
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {
-            self.search(name)
+            let path = environment::value(self.environment, b"PATH").unwrap_or(c"");
+            search(path, name, &mut |file| self.execute_file(file))
         };
         self.report.explain(Step::Execute, Some(name), errno);
         self.report.end(if errno == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
-    }
-
-    /// Looks for the command in PATH, as execvp(3) does: a directory that may
-    /// not be searched or a file that may not be executed is remembered, in case
-    /// nothing better comes.
-    fn search(&mut self, name: &CStr) -> Errno {
-        let path = environment::value(self.environment, b"PATH").unwrap_or(c"");
-        let mut worst = Errno::ENOENT;
-        for directory in Parts::of(path.to_bytes(), b':') {
-            let directory = if directory.is_empty() { b"." } else { directory };
-            let file = Text::of(&[directory, b"/", name.to_bytes()]);
-            let Some(file) = file.as_c_str() else { continue };
-            match self.execute_file(file) {
-                Errno::ENOENT | Errno::ENOTDIR => {}
-                Errno::EACCES => worst = Errno::EACCES,
-                other => return other,
-            }
-        }
-        worst
     }
 
     /// Executes a file, or gives the reason why not. ENOENT for a file that is
@@ -85,6 +67,24 @@ impl Program<'_, '_> {
         }
         errno
     }
+}
+
+/// Looks for a command in PATH, as execvp(3) does: a directory that may not be
+/// searched or a file that may not be executed is remembered, in case nothing
+/// better comes.
+pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno) -> Errno {
+    let mut worst = Errno::ENOENT;
+    for directory in Parts::of(path.to_bytes(), b':') {
+        let directory = if directory.is_empty() { b"." } else { directory };
+        let file = Text::of(&[directory, b"/", name.to_bytes()]);
+        let Some(file) = file.as_c_str() else { continue };
+        match execute(file) {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            Errno::EACCES => worst = Errno::EACCES,
+            other => return other,
+        }
+    }
+    worst
 }
 
 /// Ignored and blocked signals would pass through execve(2).

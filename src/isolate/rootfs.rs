@@ -8,7 +8,7 @@
 
 use crate::config::Config;
 use crate::isolate::mounts;
-use crate::kernel::{self, Fd, left_out};
+use crate::kernel::{self, CURRENT, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -25,12 +25,17 @@ pub fn go_away(report: &mut Report) {
     report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"));
 }
 
-/// Container side: binds the current directory over `/` and goes there.
+/// Container side: binds the current directory, or the mount that the host side
+/// made of it, over `/` and goes there.
 /// Gives the new root; unless `--bare` or `--privileged`, devices and set-user-id programs of the
 /// image mean nothing on it and on what is mounted below it.
-pub fn bind(config: &Config, report: &mut Report) -> Fd {
+pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> Fd {
     let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
-    let bound = kernel::bind(c".", place)
+    let bound = match mapped {
+        Some(tree) => kernel::move_mount(tree, CURRENT, place),
+        None => kernel::bind(c".", place),
+    };
+    let bound = bound
         .and_then(|()| kernel::change_directory(top))
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
     let root = report.step_on(Step::BindRoot, config.root, bound);
@@ -41,8 +46,11 @@ pub fn bind(config: &Config, report: &mut Report) -> Fd {
     if config.read_only {
         // What is mounted below now, and the root itself once mount points were made on it.
         let read_only = libc::MOUNT_ATTR_RDONLY;
+        // If the host has it read-only, a user namespace could not take that off again.
+        let was = kernel::mount_flags(root).is_ok_and(|flags| flags & libc::MS_RDONLY != 0);
+        let free = if was { 0 } else { read_only };
         let changed = kernel::change_attributes(root, read_only, 0, true)
-            .and_then(|()| kernel::change_attributes(root, 0, read_only, false));
+            .and_then(|()| kernel::change_attributes(root, 0, free, false));
         report.step_on(Step::ReadOnly, config.root, changed);
     }
     root

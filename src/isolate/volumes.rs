@@ -38,7 +38,7 @@ fn volume(root: Fd, word: &CStr) -> kernel::Result<()> {
     kernel::change_attributes(tree, mounts::foreign() | read_only, 0, true)?;
     let is_directory = kernel::file_type(tree)? == libc::S_IFDIR;
     let target = target(root, fields.bytes(1), is_directory)?;
-    kernel::move_mount(tree, target)?;
+    kernel::move_mount(tree, target, c"")?;
     check(root, fields.bytes(1), tree)
 }
 

@@ -89,17 +89,22 @@ pub fn is_read_only(fd: Fd) -> Result<bool> {
     Ok(flags as c_int & libc::O_ACCMODE == libc::O_RDONLY)
 }
 
-/// Puts another open file in the place of a descriptor, at the same offset
-/// (lseek(2), dup3(2)). It passes through execve(2).
+/// Puts another open file in the place of a descriptor (dup3(2)), to pass
+/// through execve(2).
 pub fn replace(fd: Fd, other: Fd) -> Result<()> {
-    // SAFETY: no memory is passed.
-    let offset = unsafe { call!(Sysno::lseek, fd.0, 0, libc::SEEK_CUR) }?;
-    // SAFETY: no memory is passed.
-    unsafe { call!(Sysno::lseek, other.0, offset, libc::SEEK_SET) }?;
     // SAFETY: no memory is passed.
     unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }?;
     close(other);
     Ok(())
+}
+
+/// pipe2(2) with O_CLOEXEC: the end to read from, and the one to write to.
+pub fn pipe() -> Result<(Fd, Fd)> {
+    let mut pair: [c_int; 2] = [-1; 2];
+    // SAFETY: the kernel writes two descriptors into the array.
+    unsafe { perform!(Sysno::pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
+    let [from, to] = pair.map(Fd);
+    Ok((from, to))
 }
 
 /// read(2): the part of `buffer` that was filled; empty at the end of the file.
@@ -193,16 +198,42 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
+/// fstat(2), of which only the device's own numbers are kept, where it is a
+/// character device: its major and minor number.
+pub fn character_device(fd: Fd) -> Result<(u32, u32)> {
+    let status = status(fd)?;
+    if status.st_mode & libc::S_IFMT != libc::S_IFCHR {
+        return Err(Errno::ENODEV);
+    }
+    Ok((libc::major(status.st_rdev), libc::minor(status.st_rdev)))
+}
+
+/// `f_type` and `f_flags` of the kernel's `struct statfs`, which on 64 bits is
+/// fifteen words (asm-generic/statfs.h). What libc has differs by C library.
+fn file_system_status(fd: Fd) -> Result<(u64, u64)> {
+    let mut words = [0u64; 15];
+    // SAFETY: the kernel fills the structure, which the words are as large as.
+    unsafe { perform!(Sysno::fstatfs, fd.0, words.as_mut_ptr()) }?;
+    let [kind, .., flags, _, _, _, _] = words;
+    Ok((kind, flags))
+}
+
 /// The type of the file system that a descriptor lies on: one of the
 /// `*_SUPER_MAGIC` of statfs(2).
 pub fn file_system(fd: Fd) -> Result<u64> {
-    let mut status = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: on success the kernel has filled the whole structure.
-    let status = unsafe {
-        call!(Sysno::fstatfs, fd.0, status.as_mut_ptr())?;
-        status.assume_init()
-    };
-    Ok(status.f_type as u64)
+    file_system_status(fd).map(|status| status.0)
+}
+
+/// The flags of the mount that a descriptor lies on, as mount(2) takes them.
+pub fn mount_flags(fd: Fd) -> Result<u64> {
+    /// The kernel's ST_RELATIME and ST_NOSYMFOLLOW have numbers of their own (linux/statfs.h);
+    /// those of the others are mount(2)'s. ST_VALID, 0x20, says nothing.
+    const SAME: u64 = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
+    const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    const NOSYMFOLLOW: u64 = 256;
+    let flags = file_system_status(fd)?.1;
+    let moved = |bit: u64, to| if flags & bit == 0 { 0 } else { to };
+    Ok(flags & SAME | moved(0x1000, libc::MS_RELATIME) | moved(0x2000, NOSYMFOLLOW))
 }
 
 /// Whether a path, followed to its end, names anything. Not a check of

@@ -103,6 +103,11 @@ pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
 pub struct End(c_int);
 
 impl End {
+    /// Whether it ended by itself, with status 0.
+    pub fn is_success(self) -> bool {
+        self.0 == 0
+    }
+
     /// As a shell tells it: the child's own status, or 128 and the number of
     /// the signal that ended it.
     pub fn status(self) -> u8 {
@@ -149,6 +154,13 @@ pub fn send_signal(process: Pid, signal: c_int) -> Result<()> {
 pub fn own_pid() -> Pid {
     // SAFETY: no memory is passed; the call always succeeds.
     Pid(unsafe { call!(Sysno::getpid) }.unwrap_or(0) as c_int)
+}
+
+/// geteuid(2) and getegid(2)
+pub fn own_ids() -> (u32, u32) {
+    // SAFETY: no memory is passed; both calls always succeed.
+    let id = |name| unsafe { call!(name) }.unwrap_or(0) as u32;
+    (id(Sysno::geteuid), id(Sysno::getegid))
 }
 
 /// nanosleep(2), for so many milliseconds.

@@ -18,7 +18,8 @@ pub use numbers::{parse_hexadecimal, parse_whole};
 pub(crate) use packed::pack;
 pub use packed::{Key, Packed, pack_bytes, packed_length};
 pub use rules::{
-    check_cgroup_file, check_cgroup_parent, check_hostname, check_name, check_tmpfs, check_volume,
+    check_cgroup_file, check_cgroup_parent, check_hostname, check_id_map, check_name, check_tmpfs,
+    check_volume,
 };
 pub use similar::nearest;
 

@@ -50,6 +50,67 @@ pub fn own_root() -> tempfile::TempDir {
     root
 }
 
+/// The ids of an ordinary user, whom no file of the host's knows.
+pub const USER: u32 = 54321;
+
+/// What an ordinary user needs for a container: a root file system that belongs
+/// to him, and the program where he can reach it.
+pub struct Ordinary {
+    place: tempfile::TempDir,
+    user: u32,
+}
+
+impl Ordinary {
+    pub fn new() -> Ordinary {
+        Ordinary::of(USER)
+    }
+
+    /// The same for another user.
+    pub fn of(user: u32) -> Ordinary {
+        let place = tempfile::tempdir().unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(place.path(), mode).unwrap();
+        fs::copy(thimble(), place.path().join("thimble")).unwrap();
+        let ordinary = Ordinary { place, user };
+        let copied = Command::new("cp").arg("-a").arg(busybox()).arg(ordinary.root()).status();
+        assert!(copied.unwrap().success());
+        let owner = format!("{user}:{user}");
+        let given = Command::new("chown").args(["-R", &owner]).arg(ordinary.root()).status();
+        assert!(given.unwrap().success());
+        ordinary
+    }
+
+    /// His root file system.
+    pub fn root(&self) -> PathBuf {
+        self.place.path().join("root")
+    }
+
+    /// His copy of the program.
+    pub fn program(&self) -> PathBuf {
+        self.place.path().join("thimble")
+    }
+
+    /// A command of his, without a group besides his own.
+    pub fn command<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, words: &[S]) -> Command {
+        let user = self.user.to_string();
+        let mut command = command("setpriv", &["--reuid", &user, "--regid", &user]);
+        command.arg("--clear-groups").arg(program.as_ref()).args(words);
+        command
+    }
+
+    /// His `thimble` with these words.
+    pub fn thimble<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
+        self.command(self.program(), words)
+    }
+
+    /// His `thimble run OPTIONS ROOT /bin/sh -c SCRIPT`, to its end.
+    pub fn sh(&self, options: &[&str], script: &str) -> Ran {
+        let mut command = self.thimble(&["run"]);
+        command.args(options).arg(self.root()).args(["/bin/sh", "-c", script]);
+        Ran::of(command.output().unwrap())
+    }
+}
+
 /// A name that no other container of these tests has.
 pub fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -157,6 +218,28 @@ pub fn listing(root: &Path) -> String {
         String::from_utf8_lossy(&listed.stdout).lines().map(String::from).collect();
     lines.sort();
     lines.join("\n")
+}
+
+/// Compares a text with a file of `tests/golden`, or writes that file if
+/// `UPDATE_GOLDEN` asks for it.
+pub fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let lines = |text: &str| text.lines().map(String::from).collect::<BTreeSet<_>>();
+    let (old, new) = (lines(&known), lines(text));
+    let show = |lines: &BTreeSet<String>, other: &BTreeSet<String>, mark: &str| -> String {
+        lines.difference(other).map(|line| format!("{mark}{line}\n")).collect()
+    };
+    assert!(
+        known == text,
+        "tests/golden/{name} says otherwise (UPDATE_GOLDEN=1 writes it anew):\n{}{}",
+        show(&old, &new, "-"),
+        show(&new, &old, "+")
+    );
 }
 
 /// Waits until something holds, ten seconds at most.

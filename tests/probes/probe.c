@@ -144,6 +144,13 @@ static void put(const char *path, const char *text)
     close(fd);
 }
 
+/* write PATH TEXT */
+static int writing(char **a)
+{
+    put(argument(a, 0), argument(a, 1));
+    return 0;
+}
+
 /* nested PROBE...: the rest in a user namespace in which this user is root. */
 static int nested(char **a)
 {
@@ -394,7 +401,7 @@ static int exchange(char **a)
 
 static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "open", opening }, { "filled", filled }, { "descriptor", descriptor }, { "here", here },
-    { "chroots", chroots }, { "terminal", terminal }, { "mounts", mounts }, { "nested", nested },
+    { "chroots", chroots }, { "terminal", terminal }, { "mounts", mounts }, { "write", writing }, { "nested", nested },
     { "namespaces", namespaces }, { "node", node }, { "link", link_at }, { "handle", handle },
     { "by-handle", by_handle }, { "with-key", with_key }, { "key", key }, { "seize", seize },
     { "runner", runner }, { "signals", signals }, { "process", process },
