@@ -46,6 +46,7 @@ deps: ## what the tests need, installed where it is missing (Debian, root)
 lint: ## formatting and clippy, warnings denied
 	$(CARGO) fmt --check
 	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) clippy --locked --features leave-out -- -D warnings
 	$(CARGO) clippy --locked --target $(TARGET) -- -D warnings
 
 size: all ## the size of the binary, its parts, and whether it keeps to the budget
