@@ -20,7 +20,7 @@ pub fn thimble() -> PathBuf {
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
-fn image(kind: &str) -> PathBuf {
+pub fn image(kind: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images").join(kind);
     if !root.join(".complete").exists() {
         static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
