@@ -1,7 +1,7 @@
 //! What a program finds in a default container, as a whole: compared with a
 //! description that lies in tests/golden and is meant to be read.
 //!
-//! A change of posture shows there as a change of lines. `THIMBLE_GOLDEN=write
+//! A change of posture shows there as a change of lines. `UPDATE_GOLDEN=1
 //! cargo test --test golden` writes the files anew; the diff of the commit then
 //! says what has changed.
 
@@ -16,7 +16,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 const HEADER: &str = "\
-# What a program finds in a container with nothing asked for but a name.
+# What a program finds in a container of CALLER's, with nothing asked for but a name.
 # A line with ? holds where the kernel has such a file. What is the caller's or
 # the host's is said to be so. Written by tests/golden.rs, which says how.
 ";
@@ -42,12 +42,11 @@ const RIGHTS: &[&str] = &[
 /// And about signals, which pid 1 waits for and does not have delivered.
 const SIGNALS: &[&str] = &["SigBlk", "SigIgn", "SigCgt"];
 
-/// Which user, by the words before thimble's; the root file system and the program are where that
-/// user reaches them.
+/// What is told inside a container of this caller's: the words `setpriv` and the like that make
+/// him the caller; and the root file system and the program where he can reach them.
 fn describe(user: &[&str], program: &Path, root: &Path) -> String {
-    // A caller with things that must not come through: a umask, a variable, a descriptor, a
-    // directory of its own.
-    let script = "umask 077; cd /tmp; exec 7</dev/zero; exec \"$@\"";
+    // A caller with things that must not come through: a umask, a variable, a descriptor.
+    let script = "umask 077; exec 7</dev/zero; exec \"$@\"";
     let mut words = vec!["-i", "LEAKED=1", "PATH=/nowhere:/usr/bin:/bin", "TERM=dumb"];
     words.extend(["/bin/sh", "-c", script, "sh"]);
     words.extend(user);
@@ -177,6 +176,10 @@ fn mount(line: &str) -> String {
         let flags: Vec<_> = left[5].split(',').filter(chosen).collect();
         return format!("/ ROOTFS {} {propagation} the image's", flags.join(","));
     }
+    if point.starts_with("/dev/") && left[3] != "/" {
+        // A device of the host's, bound: its flags are those of the host's /dev.
+        return format!("{point} the host's {propagation}");
+    }
     let mark = if is_optional(point) { "? " } else { "" };
     // What some kernels add by themselves.
     let own = |option: &&str| !["inode64", "inode32", "seclabel"].contains(option);
@@ -264,15 +267,16 @@ fn renewed(golden: &str, now: &str) -> String {
     lines.join("\n") + "\n"
 }
 
-fn compare(file: &str, now: &str) {
+fn compare(file: &str, caller: &str, now: &str) {
+    let now = &now.replacen("CALLER", caller, 1);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
     let golden = fs::read_to_string(&path).unwrap_or_default();
-    if std::env::var_os("THIMBLE_GOLDEN").is_some_and(|value| value == "write") {
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs::write(&path, renewed(&golden, now)).unwrap();
         return;
     }
     let want = for_this_host(&golden);
-    if want != now {
+    if want != *now {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("golden"), want).unwrap();
         fs::write(place.path().join("now"), now).unwrap();
@@ -280,14 +284,21 @@ fn compare(file: &str, now: &str) {
         let diff = Ran::of(diff.current_dir(place.path()).output().unwrap()).out;
         panic!(
             "a container is not what tests/golden/{file} says:\n{diff}\
-             if it is to be so: THIMBLE_GOLDEN=write cargo test --test golden"
+             if it is to be so: UPDATE_GOLDEN=1 cargo test --test golden"
         );
     }
 }
 
 #[test]
 fn a_default_container_is_as_described() {
-    compare("root.txt", &describe(&[], &thimble(), &busybox()));
+    compare("root.txt", "root", &describe(&[], &thimble(), &busybox()));
+}
+
+#[test]
+fn a_default_container_of_an_ordinary_user_is_as_described() {
+    let ordinary = Ordinary::of(65534);
+    let user = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"];
+    compare("rootless.txt", "user 65534", &describe(&user, &ordinary.program(), &ordinary.root()));
 }
 
 #[test]
