@@ -71,7 +71,8 @@ impl Ordinary {
         fs::set_permissions(place.path(), mode).unwrap();
         fs::copy(thimble(), place.path().join("thimble")).unwrap();
         let ordinary = Ordinary { place, user };
-        let copied = Command::new("cp").arg("-a").arg(busybox()).arg(ordinary.root()).status();
+        let from = busybox().join("."); // and not a link of that name
+        let copied = Command::new("cp").arg("-a").arg(from).arg(ordinary.root()).status();
         assert!(copied.unwrap().success());
         let owner = format!("{user}:{user}");
         let given = Command::new("chown").args(["-R", &owner]).arg(ordinary.root()).status();
