@@ -3,6 +3,8 @@
 
 use core::ffi::CStr;
 
+#[cfg(feature = "leave-out")]
+use crate::kernel::left_out;
 use crate::kernel::{Argv, List};
 use crate::text::LIMITS;
 
@@ -188,6 +190,24 @@ impl<'a> Config<'a> {
     /// The first descriptor that is not the program's.
     pub fn first_own_descriptor(&self) -> u32 {
         3 + self.preserve_fds
+    }
+
+    /// Makes those namespaces the host's that the attack suite leaves out.
+    #[cfg(feature = "leave-out")]
+    pub fn leave_namespaces_out(&mut self) {
+        for (field, name) in [
+            (&mut self.pid, c"pid namespace"),
+            (&mut self.ipc, c"ipc namespace"),
+            (&mut self.uts, c"uts namespace"),
+            (&mut self.cgroup_namespace, c"cgroup namespace"),
+        ] {
+            if left_out(name) {
+                *field = Some(Share::Host);
+            }
+        }
+        if left_out(c"network namespace") {
+            self.network = Some(Network::Host);
+        }
     }
 
     /// Whether anything asks for a cgroup.

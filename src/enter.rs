@@ -11,7 +11,7 @@ use crate::isolate::{
     accounts, descriptors, devices, environment, limits, mounts, namespaces, privileges, program,
     rootfs, volumes,
 };
-use crate::kernel::{self, List, Word};
+use crate::kernel::{self, List, Word, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -71,7 +71,9 @@ pub fn enter(container: &mut Container) -> u8 {
     descriptors::close_all_but(link, config, report);
     let ids = accounts::resolve(config, container.maps, &mut container.environment, report);
     // Before there is a program that could look into this process.
-    report.step(Step::Undumpable, kernel::set_dumpable(false));
+    if !left_out(c"undumpable") {
+        report.step(Step::Undumpable, kernel::set_dumpable(false));
+    }
     let rest = privileges::cut_down(config, &ids, container.maps, report);
     let program = program::start(
         config,

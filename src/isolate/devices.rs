@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
 use crate::isolate::mounts::{self, INERT};
-use crate::kernel::{self, CURRENT, Errno, Fd};
+use crate::kernel::{self, CURRENT, Errno, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
@@ -41,7 +41,7 @@ const MOUNTS: &[(&CStr, &CStr, u64, &CStr)] = &[
 
 /// Mounts /dev and fills it, unless `--bare`.
 pub fn dev(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) {
-    if config.bare {
+    if config.bare || left_out(c"own /dev") {
         return;
     }
     let data = c"mode=755,size=64k";

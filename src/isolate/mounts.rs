@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
 use crate::isolate::namespaces;
-use crate::kernel::{self, CURRENT, Errno, Fd};
+use crate::kernel::{self, CURRENT, Errno, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
@@ -18,10 +18,16 @@ use crate::text::Text;
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
 /// Attributes of every mount whose files somebody else wrote.
-pub const FOREIGN: u64 = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
+pub fn foreign() -> u64 {
+    let unless = |name: &CStr, attribute| if left_out(name) { 0 } else { attribute };
+    unless(c"nodev", libc::MOUNT_ATTR_NODEV) | unless(c"nosuid", libc::MOUNT_ATTR_NOSUID)
+}
 
 /// Attributes of what the host shares, and nobody inside is to change.
-const INERT_ATTRIBUTES: u64 = FOREIGN | libc::MOUNT_ATTR_NOEXEC | libc::MOUNT_ATTR_RDONLY;
+const INERT_ATTRIBUTES: u64 = libc::MOUNT_ATTR_NODEV
+    | libc::MOUNT_ATTR_NOSUID
+    | libc::MOUNT_ATTR_NOEXEC
+    | libc::MOUNT_ATTR_RDONLY;
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
@@ -49,7 +55,9 @@ const READ_ONLY: &[&CStr] = &[c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
 /// Takes the mount namespace out of all propagation: no mount of the
 /// container's reaches the host, nor the other way round.
 pub fn make_private(report: &mut Report) {
-    report.step(Step::MakePrivate, kernel::make_private())
+    if !left_out(c"private mounts") {
+        report.step(Step::MakePrivate, kernel::make_private())
+    }
 }
 
 /// Mounts the container's own /proc, and unless `--bare` the kernel's /sys.
@@ -64,7 +72,8 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut
     };
     let proc = report.step_on(Step::MountProc, c"/proc", mounted);
     if !config.bare {
-        let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
+        let writable = config.privileged || left_out(c"read-only /sys");
+        let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
         let mounted = if hosts(namespaces::own_network(config)) {
             bind_hosts(root, c"sys", c"/sys", libc::SYSFS_MAGIC)
         } else {
@@ -92,7 +101,11 @@ pub fn over(
     data: &CStr,
     magic: i64,
 ) -> kernel::Result<Fd> {
-    mount_where(&|| kernel::open_at(root, name, DIRECTORY), kind, flags, data, magic)
+    let find = || {
+        let follow = if left_out(c"O_NOFOLLOW") { libc::O_NOFOLLOW } else { 0 };
+        kernel::open_at(root, name, DIRECTORY & !follow)
+    };
+    mount_where(&find, kind, flags, data, magic)
 }
 
 /// Binds a file system of the host's, with all below it, on a directory of the
@@ -125,12 +138,16 @@ pub fn mount_where(
     kernel::close(target);
     let right =
         kernel::file_system(mounted)? == magic as u64 && kernel::identity(mounted)?.device != below;
-    if right { Ok(mounted) } else { Err(Errno::ESTALE) }
+    if right || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
 /// An empty file to cover others with, on a file system of its own that is
 /// read-only as a whole. It is mounted on /dev, where the real one will cover it.
 fn mask_file(root: Fd, report: &mut Report) -> Fd {
+    if left_out(c"own mask") {
+        let images = kernel::open_at(root, c"dev/null", libc::O_PATH);
+        return report.step(Step::MakeMask, images);
+    }
     let mounted = over(root, c"dev", c"tmpfs", INERT, c"mode=0,size=4k", libc::TMPFS_MAGIC);
     let place = report.step_on(Step::MountDev, c"/dev", mounted);
     let made = kernel::change_directory_to(place)
@@ -149,6 +166,9 @@ fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
         source.push_number(file.number() as u64);
     }
     for name in names {
+        if left_out(name) {
+            continue;
+        }
         let covered = match file {
             Some(_) => kernel::bind(source.as_c_str().unwrap_or(c""), name),
             None => kernel::mount(c"tmpfs", name, INERT | libc::MS_RDONLY, c"size=4k"),
@@ -163,6 +183,9 @@ fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
 fn protect(proc: Fd, report: &mut Report) {
     report.step(Step::GoTo, kernel::change_directory_to(proc));
     for name in READ_ONLY {
+        if left_out(name) {
+            continue;
+        }
         let bound = kernel::bind(name, name);
         if bound != Err(Errno::ENOENT) {
             let flags = INERT | libc::MS_RDONLY | libc::MS_BIND;

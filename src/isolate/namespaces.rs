@@ -1,9 +1,9 @@
 //! Which namespaces are the container's own, and what is set inside them.
 
-use core::ffi::c_int;
+use core::ffi::{CStr, c_int};
 
 use crate::config::{Config, Network};
-use crate::kernel;
+use crate::kernel::{self, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -36,11 +36,13 @@ pub fn enter_network(config: &Config, report: &mut Report) {
 
 /// Container side: the host name, a session of its own, and the cgroup
 /// namespace, now that the cgroup is joined.
-pub fn set_up(config: &Config, hostname: &core::ffi::CStr, report: &mut Report) {
+pub fn set_up(config: &Config, hostname: &CStr, report: &mut Report) {
     if config.private(config.uts, true) {
         report.step_on(Step::SetHostname, hostname, kernel::set_hostname(hostname));
     }
-    report.step(Step::NewSession, kernel::new_session());
+    if !left_out(c"session") {
+        report.step(Step::NewSession, kernel::new_session());
+    }
     if config.private(config.cgroup_namespace, false) {
         let unshared = kernel::unshare(libc::CLONE_NEWCGROUP);
         report.step(Step::UnshareCgroup, unshared);

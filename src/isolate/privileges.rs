@@ -7,7 +7,7 @@ use crate::config::{Config, Seccomp};
 use crate::isolate::accounts::Ids;
 use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
-use crate::kernel::{self, Errno};
+use crate::kernel::{self, Errno, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -70,19 +70,19 @@ fn right_to_load(config: &Config) -> u64 {
 pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Report) -> u64 {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
-    let keyring = kernel::new_session_keyring();
-    let filtered = config.filter() == Seccomp::Default;
+    let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
+    let filtered = config.filter() == Seccomp::Default && !left_out(c"seccomp");
     if keyring != Err(Errno::ENOSYS) && !(filtered && keyring == Err(Errno::EDQUOT)) {
         report.step(Step::NewKeyring, keyring);
     }
     if filtered {
         report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
-    let denied = maps.is_some_and(|maps| maps.deny_groups);
-    if !denied && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
+    let stay = left_out(c"groups") || maps.is_some_and(|maps| maps.deny_groups);
+    if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
         report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
     }
-    if untouched(config) {
+    if untouched(config) || left_out(c"capabilities") {
         return 0;
     }
     let there_is = report.step(Step::Capabilities, kernel::capabilities());
@@ -141,7 +141,7 @@ pub fn assume(config: &Config, ids: &Ids, report: &mut Report) {
             report.step(Step::Capabilities, raised);
         }
     }
-    if config.no_new_privileges() {
+    if config.no_new_privileges() && !left_out(c"no_new_privs") {
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
     }
 }

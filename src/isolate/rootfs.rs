@@ -8,7 +8,7 @@
 
 use crate::config::Config;
 use crate::isolate::mounts;
-use crate::kernel::{self, CURRENT, Fd};
+use crate::kernel::{self, CURRENT, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -30,16 +30,17 @@ pub fn go_away(report: &mut Report) {
 /// Gives the new root; unless `--bare` or `--privileged`, devices and set-user-id programs of the
 /// image mean nothing on it and on what is mounted below it.
 pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> Fd {
+    let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
     let bound = match mapped {
-        Some(tree) => kernel::move_mount(tree, CURRENT, c"/"),
-        None => kernel::bind(c".", c"/"),
+        Some(tree) => kernel::move_mount(tree, CURRENT, place),
+        None => kernel::bind(c".", place),
     };
     let bound = bound
-        .and_then(|()| kernel::change_directory(c"/.."))
+        .and_then(|()| kernel::change_directory(top))
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
     let root = report.step_on(Step::BindRoot, config.root, bound);
     if !config.bare && !config.privileged {
-        let added = kernel::change_attributes(root, mounts::FOREIGN, 0, true);
+        let added = kernel::change_attributes(root, mounts::foreign(), 0, true);
         report.step_on(Step::RestrictRoot, config.root, added);
     }
     if config.read_only {
@@ -66,7 +67,7 @@ pub fn seal(config: &Config, root: Fd, report: &mut Report) {
 
 /// Container side: makes the current directory the root and forgets the host's.
 pub fn enter(config: &Config, report: &mut Report) {
-    if !config.no_pivot {
+    if !config.no_pivot && !left_out(c"pivot") {
         report.step_on(Step::PivotRoot, config.root, kernel::pivot_root());
         report.step(Step::DetachHost, kernel::detach(c"."));
     }

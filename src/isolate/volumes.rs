@@ -12,7 +12,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Mount};
 use crate::isolate::mounts::{self, INERT};
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, Errno, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Fields, Parts, Text};
@@ -35,7 +35,7 @@ fn volume(root: Fd, word: &CStr) -> kernel::Result<()> {
     let source = fields.c_str(0).ok_or(Errno::ENAMETOOLONG)?;
     let tree = kernel::open_tree(source)?;
     let read_only = if fields.bytes(2) == b"ro" { libc::MOUNT_ATTR_RDONLY } else { 0 };
-    kernel::change_attributes(tree, mounts::FOREIGN | read_only, 0, true)?;
+    kernel::change_attributes(tree, mounts::foreign() | read_only, 0, true)?;
     let is_directory = kernel::file_type(tree)? == libc::S_IFDIR;
     let target = target(root, fields.bytes(1), is_directory)?;
     kernel::move_mount(tree, target, c"")?;
@@ -107,6 +107,7 @@ fn target(root: Fd, path: &[u8], directory: bool) -> kernel::Result<Fd> {
         done = end + 1;
     }
     let right = kernel::file_system(place)? != libc::PROC_SUPER_MAGIC as u64;
+    let right = right || left_out(c"not below /proc");
     if right && place.number() != root.number() { Ok(place) } else { Err(Errno::EPERM) }
 }
 
@@ -116,7 +117,7 @@ fn check(root: Fd, path: &[u8], mounted: Fd) -> kernel::Result<()> {
     let right = kernel::identity(found)? == kernel::identity(mounted)?;
     kernel::close(found);
     kernel::close(mounted);
-    if right { Ok(()) } else { Err(Errno::ESTALE) }
+    if right || left_out(c"check of mounts") { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 
 use syscalls::Sysno;
 
-use super::{Errno, List, Result, call, perform};
+use super::{Errno, List, Result, call, left_out, perform, tail};
 
 /// An open descriptor. thimble opens every one with O_CLOEXEC, closes by hand
 /// those whose being open means something to somebody, and leaves the rest to
@@ -67,7 +67,8 @@ struct How {
 /// openat2(2) of a path as if `root` were the process's root, and without
 /// following a magic link. ENOSYS before Linux 5.6.
 pub fn open_in_root(root: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
-    let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    let rules = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
+    let (path, resolve) = if left_out(c"in the root") { (tail(path, 1), 0) } else { (path, rules) };
     let how = How { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
     // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
     // are only read.

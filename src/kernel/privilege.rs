@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 use syscalls::Sysno;
 
-use super::{Result, call, perform};
+use super::{Result, call, left_out, perform};
 
 /// The kernel's `struct __user_cap_header_struct`, for this process.
 #[repr(C)]
@@ -42,6 +42,7 @@ pub fn capabilities() -> Result<u64> {
 pub fn set_capabilities(set: u64, inheritable: u64) -> Result<()> {
     let half = |shift| {
         let [set, inheritable] = [set, inheritable].map(|bits| (bits >> shift) as u32);
+        let inheritable = if left_out(c"empty inheritable set") { set } else { inheritable };
         CapabilityData { effective: set, permitted: set, inheritable }
     };
     let halves = [half(0), half(32)];

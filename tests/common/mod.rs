@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ pub fn thimble() -> PathBuf {
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
-fn image(kind: &str) -> PathBuf {
+pub fn image(kind: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images").join(kind);
     if !root.join(".complete").exists() {
         static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -71,7 +72,8 @@ impl Ordinary {
         fs::set_permissions(place.path(), mode).unwrap();
         fs::copy(thimble(), place.path().join("thimble")).unwrap();
         let ordinary = Ordinary { place, user };
-        let copied = Command::new("cp").arg("-a").arg(busybox()).arg(ordinary.root()).status();
+        let from = busybox().join("."); // and not a link of that name
+        let copied = Command::new("cp").arg("-a").arg(from).arg(ordinary.root()).status();
         assert!(copied.unwrap().success());
         let owner = format!("{user}:{user}");
         let given = Command::new("chown").args(["-R", &owner]).arg(ordinary.root()).status();
@@ -248,4 +250,50 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(10), "not within ten seconds: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The program in which a defence can be left out by name, in THIMBLE_LEAVE_OUT: built once, by
+/// cargo, which lets one test's build wait for another's.
+pub fn thimble_without() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/leave-out");
+        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+        let built = command(cargo, &["build", "--quiet", "--locked", "--features", "leave-out"])
+            .args(["--bin", "thimble", "--target-dir"])
+            .arg(&target)
+            .status();
+        assert!(built.unwrap().success(), "cannot build the program with the feature leave-out");
+        target.join("debug/thimble")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// What tests/probes/probe.c becomes: a static program to run in a container. Built once for each
+/// run of a test program, and put into its place by a rename.
+pub fn probe() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (place, own) = (project.join("target/probe"), std::process::id());
+        let new = project.join(format!("target/probe.{own}"));
+        let built = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(&new)
+            .arg(project.join("tests/probes/probe.c"))
+            .status();
+        assert!(built.unwrap().success(), "cannot build the probe");
+        fs::rename(new, &place).unwrap();
+        place
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// A root file system of a test's own that holds nothing but the probe and mount points.
+pub fn probe_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for directory in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
+        fs::create_dir(root.path().join(directory)).unwrap();
+    }
+    fs::copy(probe(), root.path().join("bin/probe")).unwrap();
+    root
 }
