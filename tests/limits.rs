@@ -162,3 +162,30 @@ fn the_oom_score_is_that_of_pid_1_and_the_program_and_not_of_the_host_side() {
         assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
     }
 }
+
+#[test]
+fn the_callers_own_stack_may_be_small() {
+    let (root, program) = (busybox(), thimble());
+    let path = "x".repeat(3000);
+    for kilobytes in [16, 24, 64] {
+        for (words, want) in [
+            (
+                format!("--version >/dev/null; {} run --help >/dev/null; echo", program.display()),
+                "\n",
+            ),
+            (
+                format!(
+                    "run -u 0 --memory 64m -v /etc:/tmp:ro --ulimit core=0 {} echo well",
+                    root.display()
+                ),
+                "well\n",
+            ),
+            (format!("run --verbose {} echo well", root.display()), "well\n"),
+            (format!("run --bare {} /{path} 2>/dev/null; echo $?", root.display()), "126\n"),
+        ] {
+            let script = format!("ulimit -s {kilobytes}; {} {words}", program.display());
+            let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
+            assert_eq!(ran.out, want, "{script}: {ran:?}");
+        }
+    }
+}
