@@ -290,6 +290,30 @@ fn a_kernel_that_lacks_a_namespace() {
 }
 
 #[test]
+fn each_call_of_an_options_own_is_fatal_if_it_fails() {
+    let name = unique_name();
+    let filter = tempfile::NamedTempFile::new().unwrap();
+    fs::write(filter.path(), [6, 0, 0, 0, 0, 0, 0xff, 0x7f]).unwrap(); // one instruction: allow
+    let filter = format!("seccomp={}", filter.path().display());
+    let ambient = ["-u", "5", "--cap-add", "NET_RAW"];
+    let filtered = ["--security-opt", &filter];
+    for (options, inject, step) in [
+        (&ambient[..], "capset:error=EPERM:when=1", "set the capabilities"),
+        (&["-u", "5:5"], "setgroups:error=EPERM:when=1", "set the groups"),
+        (&["--group-add", "5"], "setgroups:error=EPERM:when=1", "set the groups"),
+        (&["--ulimit", "core=0"], "prlimit64:error=EPERM:when=1", "set the limit on core"),
+        (&["--ulimit", "core=0:0"], "prlimit64:error=EPERM:when=1", "set the limit on core"),
+        (&filtered, "fstat:error=EIO:when=4", "read the seccomp filter"),
+    ] {
+        let ran = Ran::of(injected(&name, inject, options).output().unwrap());
+        let first = ran.err.lines().next().unwrap_or_default();
+        assert!(first.starts_with(&format!("thimble: {step}")), "{inject}: {ran:?}");
+        assert_eq!(ran.status, Some(125), "{inject}: {ran:?}");
+        assert!(cgroups_with(&name).is_empty(), "{inject}");
+    }
+}
+
+#[test]
 fn an_id_that_the_user_namespace_does_not_map() {
     let name = unique_name();
     let lines = "thimble: set user and group: EINVAL: Invalid argument\n\
@@ -306,8 +330,8 @@ fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
     for (inject, step) in [
         ("rt_sigprocmask:error=EPERM:when=1", "block the signals"),
         ("socketpair:error=EMFILE:when=1", "make a socket pair"),
-        ("mmap:error=ENOMEM:when=2", "find the cgroup hierarchies"),
-        ("mmap:error=ENOMEM:when=4", "map a stack"),
+        ("mmap:error=ENOMEM:when=3", "find the cgroup hierarchies"),
+        ("mmap:error=ENOMEM:when=5", "map a stack"),
         ("sethostname:error=EPERM:when=1", "set the host name"),
         ("setsid:error=EPERM:when=1", "begin a session"),
         ("mount:error=EPERM:when=1", "make all mounts private"),

@@ -130,6 +130,21 @@ fn a_hard_limit_is_raised_or_the_error_says_what_it_takes() {
 }
 
 #[test]
+fn an_ordinary_user_lowers_his_limits_and_raises_none() {
+    let ordinary = Ordinary::new();
+    let out = ordinary.sh(&["--ulimit", "nofile=50:60"], "cat /proc/self/limits").good();
+    assert_eq!(limits(&out, "Max open files"), ["50", "60"]);
+    let ran = ordinary.sh(&["--ulimit", "nofile=50:1000000000"], "true");
+    let lines = "thimble: set the limit on nofile: EPERM: Operation not permitted\n\
+        thimble: hint: a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+    let ran = ordinary.sh(&["--oom-score-adj", "-1"], "true");
+    let lines = "thimble: set oom_score_adj to -1: EACCES: Permission denied\n\
+        thimble: hint: it is lowered with the host's CAP_SYS_RESOURCE\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+}
+
+#[test]
 fn the_oom_score_is_that_of_pid_1_and_the_program_and_not_of_the_host_side() {
     let host = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
     let script = "cat /proc/1/oom_score_adj /proc/self/oom_score_adj";
@@ -145,5 +160,32 @@ fn the_oom_score_is_that_of_pid_1_and_the_program_and_not_of_the_host_side() {
             thimble: hint: it is lowered with the host's CAP_SYS_RESOURCE\n";
         let ran = sh(&["--oom-score-adj", "-1000"], "true");
         assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+    }
+}
+
+#[test]
+fn the_callers_own_stack_may_be_small() {
+    let (root, program) = (busybox(), thimble());
+    let path = "x".repeat(3000);
+    for kilobytes in [16, 24, 64] {
+        for (words, want) in [
+            (
+                format!("--version >/dev/null; {} run --help >/dev/null; echo", program.display()),
+                "\n",
+            ),
+            (
+                format!(
+                    "run -u 0 --memory 64m -v /etc:/tmp:ro --ulimit core=0 {} echo well",
+                    root.display()
+                ),
+                "well\n",
+            ),
+            (format!("run --verbose {} echo well", root.display()), "well\n"),
+            (format!("run --bare {} /{path} 2>/dev/null; echo $?", root.display()), "126\n"),
+        ] {
+            let script = format!("ulimit -s {kilobytes}; {} {words}", program.display());
+            let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
+            assert_eq!(ran.out, want, "{script}: {ran:?}");
+        }
     }
 }

@@ -150,6 +150,29 @@ fn a_filter_may_allow_the_exec_alone() {
 }
 
 #[test]
+fn an_ordinary_users_container_takes_one_too() {
+    let ordinary = Ordinary::new();
+    let refuse = filter(&[libc::SYS_mkdir, libc::SYS_mkdirat], REFUSE, ALLOW);
+    fs::set_permissions(refuse.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .unwrap();
+    let option = format!("seccomp={}", refuse.path().display());
+    // His program's ids are root's inside, or others with a capability of theirs.
+    for way in
+        [&[][..], KEPT, &["-u", "5:6"], &["-u", "5:6", "--cap-add", "NET_RAW", KEPT[0], KEPT[1]]]
+    {
+        let script = "mkdir /dev/shm/x; grep -E 'CapAmb|NoNew|Seccomp:' /proc/self/status";
+        let ran = ordinary.sh(&[&["--security-opt", &option], way].concat(), script);
+        let why = "mkdir: can't create directory '/dev/shm/x': Invalid cross-device link\n";
+        assert_eq!(ran.err, why, "{way:?}");
+        let ambient =
+            if way.contains(&"NET_RAW") { "0000000000002000" } else { "0000000000000000" };
+        let kept = if way.contains(&KEPT[1]) { 0 } else { 1 };
+        let want = format!("CapAmb:\t{ambient}\nNoNewPrivs:\t{kept}\nSeccomp:\t2\n");
+        assert_eq!(ran.out, want, "{way:?}");
+    }
+}
+
+#[test]
 fn a_file_that_can_be_no_filter_is_refused_before_anything_is_done() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("filter");

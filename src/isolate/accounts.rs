@@ -14,8 +14,8 @@ use crate::kernel::{self, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
 use crate::text::{
-    Account, GROUP_FIELDS, Packed, USER_FIELDS, numeric_ids, pack, parse_id, scan_accounts,
-    user_and_group,
+    GROUP_FIELDS, Packed, USER_FIELDS, accounts, find_account, malformed_line, numeric_ids, pack,
+    parse_id, user_and_group,
 };
 
 /// The ids of the program.
@@ -30,58 +30,31 @@ pub struct Ids {
     pub groups: List<u32>,
 }
 
-/// One of the two files, read when it is first needed. One that is not there is
-/// empty: an image need not know any user.
-struct File {
-    path: &'static CStr,
-    fields: usize,
-    bytes: Option<List<u8>>,
+/// One of the two files, if it is needed: what is not read cannot be wrong, and of
+/// what is read every line must be right, since half a file is not to be trusted.
+/// One that is not there is empty: an image need not know any user.
+fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u8> {
+    let mut file = List::new();
+    if needed {
+        let read = kernel::read_regular_file(path, &mut file);
+        if read != Err(Errno::ENOENT) {
+            report.step_on(Step::ReadAccounts, path, read);
+        }
+    }
+    if let Some(line) = malformed_line(file.as_slice(), fields) {
+        report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
+        report.add_number(line);
+        report.end(FAILED);
+    }
+    file
 }
 
-impl File {
-    fn scan<'a>(&'a mut self, report: &mut Report, each: &mut dyn FnMut(&Account<'a>)) {
-        let path = self.path;
-        let bytes = self.bytes.get_or_insert_with(|| {
-            let mut bytes = List::new();
-            let read = kernel::read_regular_file(path, &mut bytes);
-            if read != Err(Errno::ENOENT) {
-                report.step_on(Step::ReadAccounts, path, read);
-            }
-            bytes
-        });
-        if let Err(line) = scan_accounts(bytes.as_slice(), self.fields, each) {
-            report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
-            report.add_number(line);
-            report.end(FAILED);
-        }
-    }
-
-    /// The first line of this number, if the word is one, or else of this name.
-    fn find<'a>(&'a mut self, wanted: &[u8], report: &mut Report) -> Option<Account<'a>> {
-        let id = parse_id(wanted);
-        let mut found = None;
-        self.scan(report, &mut |account| {
-            let this = id.map_or(account.name == wanted, |id| account.id == id);
-            if this && found.is_none() {
-                found = Some(*account);
-            }
-        });
-        found
-    }
-
-    /// The number that a word is or names.
-    fn id(&mut self, word: &[u8], report: &mut Report, option: &CStr, given: &CStr) -> u32 {
-        let found = parse_id(word).or_else(|| self.find(word, report).map(|account| account.id));
-        found.unwrap_or_else(|| {
-            unknown(report, option, given, pack!("no such group in the container's /etc/group"))
-        })
-    }
-
-    fn forget(self) {
-        if let Some(bytes) = self.bytes {
-            bytes.free();
-        }
-    }
+/// The number that a word is or names.
+fn group_id(groups: &[u8], word: &[u8], report: &mut Report, option: &CStr, given: &CStr) -> u32 {
+    let found = || find_account(groups, GROUP_FIELDS, word).map(|group| group.id);
+    parse_id(word).or_else(found).unwrap_or_else(|| {
+        unknown(report, option, given, pack!("no such group in the container's /etc/group"))
+    })
 }
 
 fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
@@ -104,20 +77,24 @@ pub fn resolve<'a>(
     if config.user.is_none() && added.is_empty() {
         return ids;
     }
-    let mut users = File { path: c"/etc/passwd", fields: USER_FIELDS, bytes: None };
-    let mut groups = File { path: c"/etc/group", fields: GROUP_FIELDS, bytes: None };
     let word = config.user.unwrap_or(c"0:0");
     let (user, group) = user_and_group(word);
     let (number, _) = numeric_ids(word);
     let needs_home = environment::vector(variables).variable(b"HOME").is_none();
-    // Not needed, not read: then nothing in it can be wrong.
     let needed = number.is_none() || group.is_none() || needs_home;
-    let listed = if needed { users.find(user, report) } else { None };
+    let users = read(c"/etc/passwd", USER_FIELDS, needed, report);
+    let listed = &find_account(users.as_slice(), USER_FIELDS, user);
+    let listed = listed.as_ref();
     ids.user = number.or(listed.map(|listed| listed.id)).unwrap_or_else(|| {
         unknown(report, c"--user", word, pack!("no such user in the container's /etc/passwd"))
     });
+    let is_name = |group: &[u8]| parse_id(group).is_none();
+    let needed = group.map_or(listed.is_some(), is_name)
+        || added.iter().any(|group| is_name(group.to_bytes()));
+    let groups = read(c"/etc/group", GROUP_FIELDS, needed, report);
+    let file = groups.as_slice();
     ids.group = match group {
-        Some(group) => groups.id(group, report, c"--user", word),
+        Some(group) => group_id(file, group, report, c"--user", word),
         None => maps.and_then(Maps::only_group).unwrap_or(listed.map_or(0, |listed| listed.group)),
     };
     let mut kept = ids.groups.push(ids.group);
@@ -127,25 +104,23 @@ pub fn resolve<'a>(
         }
     };
     if let (None, Some(listed)) = (group, listed) {
-        groups.scan(report, &mut |group| {
-            if group.has_member(listed.name) {
-                add(group.id);
-            }
-        });
+        accounts(file, GROUP_FIELDS)
+            .filter(|group| group.has_member(listed.name))
+            .for_each(|group| add(group.id));
     }
     for group in added {
-        add(groups.id(group.to_bytes(), report, c"--group-add", group));
+        add(group_id(file, group.to_bytes(), report, c"--group-add", group));
     }
     if needs_home && kept.is_ok() {
         let home = match listed {
-            Some(Account { home: home @ [_, ..], .. }) => home,
+            Some(listed) if !listed.home.is_empty() => listed.home,
             _ if ids.user == 0 => b"/root",
             _ => b"/",
         };
         kept = environment::add(variables, &[b"HOME=", home, b"\0"]);
     }
     report.step_on(Step::ReadAccounts, c"users and groups", kept);
-    users.forget();
-    groups.forget();
+    users.free();
+    groups.free();
     ids
 }

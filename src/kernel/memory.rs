@@ -20,23 +20,35 @@ fn map(length: usize) -> Result<NonNull<c_void>> {
 /// A stack for clone(2): 64 KiB, as in the article, and below it as much that
 /// faults when touched, so that an overflow is a crash and not a corruption.
 /// The guard is that large because a page may be (aarch64 knows 64 KiB pages).
-pub struct Stack(NonNull<c_void>);
+pub struct Stack {
+    /// Where its guard begins.
+    start: NonNull<c_void>,
+    /// Bytes of the stack itself, and of its guard.
+    size: usize,
+}
 
 impl Stack {
-    /// Bytes of the stack itself, and of its guard.
+    /// Bytes of one for clone(2).
     pub const SIZE: usize = 64 << 10;
 
     /// A new stack.
     pub fn map() -> Result<Stack> {
-        let stack = Stack(map(2 * Stack::SIZE)?);
+        Stack::of(Stack::SIZE)
+    }
+
+    /// A new one of another size.
+    #[inline(never)]
+    pub(super) fn of(size: usize) -> Result<Stack> {
+        let start = map(2 * size)?;
+        let stack = Stack { start, size };
         // SAFETY: the range is the lower half of the mapping just made, which nothing uses.
-        unsafe { call!(Sysno::mprotect, stack.0.as_ptr(), Stack::SIZE, libc::PROT_NONE) }?;
+        unsafe { call!(Sysno::mprotect, start.as_ptr(), size, libc::PROT_NONE) }?;
         Ok(stack)
     }
 
     /// The end of the stack, where it begins to grow down from.
     pub(super) fn top(&mut self) -> *mut c_void {
-        self.0.as_ptr().wrapping_byte_add(2 * Stack::SIZE)
+        self.start.as_ptr().wrapping_byte_add(2 * self.size)
     }
 }
 
@@ -44,7 +56,7 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own, and no process of this memory runs on it.
         // The call cannot fail for a range that was mapped.
-        let _ = unsafe { call!(Sysno::munmap, self.0.as_ptr(), 2 * Stack::SIZE) };
+        let _ = unsafe { call!(Sysno::munmap, self.start.as_ptr(), 2 * self.size) };
     }
 }
 

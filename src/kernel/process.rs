@@ -32,6 +32,24 @@ pub fn exit(status: u8) -> ! {
     }
 }
 
+/// Goes on with `entry(argument)` on a `Stack`. The process's first one grows only
+/// as far as the caller's limit lets it (`ulimit -s`), which need not be as far as
+/// the host side's texts take. Without memory for another, it is that one all the
+/// same.
+///
+/// # Safety
+/// `argument` is what `entry` expects, and not on the caller's frame.
+pub unsafe fn go_on(entry: unsafe extern "C" fn(*mut c_void) -> !, argument: *mut c_void) -> ! {
+    const ROOM: usize = 1 << 20; // of which what is not touched costs nothing
+    match Stack::of(ROOM) {
+        // SAFETY: the stack is mapped and aligned, and nobody unmaps it, since this frame never
+        // ends; the rest is the caller's promise.
+        Ok(mut stack) => unsafe { arch::switch_stack(stack.top(), entry, argument) },
+        // SAFETY: the caller's promise.
+        Err(_) => unsafe { entry(argument) },
+    }
+}
+
 /// What the new process is to do, as it lies on the old one's stack.
 struct Start<'a, T> {
     entry: fn(&mut T) -> u8,

@@ -2,6 +2,8 @@
 //! panic handler, and the memory functions that the compiler calls. It belongs
 //! to the bin alone; the library's tests have all of this from std.
 
+use core::ffi::c_void;
+
 use thimble::kernel::{self, Argv};
 
 /// The first Rust code of the process, called by the entry point with the
@@ -10,9 +12,17 @@ use thimble::kernel::{self, Argv};
 ///
 /// # Safety
 /// `stack` must be that initial stack pointer.
-pub unsafe extern "C" fn start(stack: *const usize) -> ! {
+pub unsafe extern "C" fn start(stack: *mut c_void) -> ! {
+    // SAFETY: the initial stack, which is what `begin` expects, lives as long as the process.
+    unsafe { kernel::go_on(begin, stack) }
+}
+
+/// # Safety
+/// As for `start`.
+unsafe extern "C" fn begin(stack: *mut c_void) -> ! {
     // SAFETY: the kernel laid out `stack` like this, and it lives as long as the process.
     let (arguments, environment) = unsafe {
+        let stack: *const usize = stack.cast();
         let count = *stack;
         let arguments = stack.add(1);
         let environment = arguments.add(count + 1);

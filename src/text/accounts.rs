@@ -74,20 +74,17 @@ pub struct Account<'a> {
 
 impl<'a> Account<'a> {
     /// Reads a line that must have so many fields.
+    #[inline(never)]
     fn of(line: &'a [u8], count: usize) -> Option<Account<'a>> {
-        let mut fields: [&[u8]; USER_FIELDS] = [&[]; USER_FIELDS];
-        let mut parts = Parts::of(line, b':');
-        for field in fields.get_mut(..count)? {
-            *field = parts.next()?;
-        }
-        let [name, _, id, group, _, home, _] = fields;
-        let good = parts.next().is_none()
-            && !name.is_empty()
-            && !line.iter().any(|byte| byte.is_ascii_control());
-        let members = group; // is what stands there in a group's line
-        let group = if count == USER_FIELDS { parse_id(group)? } else { 0 };
-        let id = parse_id(id)?;
-        good.then_some(Account { name, id, group, members, home })
+        let field = |number| Parts::of(line, b':').nth(number).unwrap_or(&[]);
+        let good = Parts::of(line, b':').count() == count
+            && !line.starts_with(b":")
+            && !line.iter().any(u8::is_ascii_control);
+        // Of a user the primary group, of a group the members.
+        let fourth = field(3);
+        let group = if count == USER_FIELDS { parse_id(fourth)? } else { 0 };
+        let (name, id) = (field(0), parse_id(field(2))?);
+        good.then_some(Account { name, id, group, members: fourth, home: field(5) })
     }
 
     /// Whether this group has a member of this name.
@@ -96,23 +93,26 @@ impl<'a> Account<'a> {
     }
 }
 
-/// Calls `each` with every line of a file whose lines have so many fields, but
-/// for the empty ones. The last one needs no line feed. Otherwise gives the
-/// number of the first line that is malformed; also one behind what is looked
-/// for counts, since half a file is not to be trusted.
-pub fn scan_accounts<'a>(
-    file: &'a [u8],
-    fields: usize,
-    each: &mut dyn FnMut(&Account<'a>),
-) -> Result<(), u32> {
-    let mut number = 0u32;
-    for line in Parts::of(file, b'\n') {
+/// The number of the first line that is malformed, in a file whose lines have so
+/// many fields. An empty line is none; the last one needs no line feed.
+pub fn malformed_line(file: &[u8], fields: usize) -> Option<u32> {
+    let mut number = 0;
+    let bad = Parts::of(file, b'\n').find(|line| {
         number += 1;
-        if !line.is_empty() {
-            each(&Account::of(line, fields).ok_or(number)?);
-        }
-    }
-    Ok(())
+        !line.is_empty() && Account::of(line, fields).is_none()
+    });
+    bad.map(|_| number)
+}
+
+/// The lines of a file.
+pub fn accounts<'a>(file: &'a [u8], fields: usize) -> impl Iterator<Item = Account<'a>> {
+    Parts::of(file, b'\n').filter_map(move |line| Account::of(line, fields))
+}
+
+/// The first line with this number, if the word is one, or else with this name.
+pub fn find_account<'a>(file: &'a [u8], fields: usize, wanted: &[u8]) -> Option<Account<'a>> {
+    let id = parse_id(wanted);
+    accounts(file, fields).find(|account| id.map_or(account.name == wanted, |id| account.id == id))
 }
 
 #[cfg(test)]
@@ -168,8 +168,8 @@ mod tests {
     }
 
     fn users(file: &[u8]) -> Result<Vec<Account<'_>>, u32> {
-        let mut all = Vec::new();
-        scan_accounts(file, USER_FIELDS, &mut |account| all.push(*account)).map(|()| all)
+        let bad = malformed_line(file, USER_FIELDS);
+        bad.map_or(Ok(accounts(file, USER_FIELDS).collect()), Err)
     }
 
     #[test]
@@ -208,14 +208,17 @@ mod tests {
     #[test]
     fn lines_of_groups() {
         let file = b"root:x:0:\nstaff:x:50:alice,bob\nnone:x:7:,\n";
-        let mut found = Vec::new();
-        let mut each = |group: &Account| {
-            found.push((group.id, group.has_member(b"bob"), group.has_member(b"bo")));
-        };
-        scan_accounts(file, GROUP_FIELDS, &mut each).unwrap();
+        assert_eq!(malformed_line(file, GROUP_FIELDS), None);
+        let found: Vec<_> = accounts(file, GROUP_FIELDS)
+            .map(|group| (group.id, group.has_member(b"bob"), group.has_member(b"bo")))
+            .collect();
         assert_eq!(found, [(0, false, false), (50, true, false), (7, false, false)]);
         for bad in [&b"a:x:1"[..], b"a:x:1:b:c", b"a:x:b:", b"a:x:4294967295:"] {
-            assert_eq!(scan_accounts(bad, GROUP_FIELDS, &mut |_| ()), Err(1));
+            assert_eq!(malformed_line(bad, GROUP_FIELDS), Some(1));
+        }
+        for (wanted, id) in [("staff", Some(50)), ("50", Some(50)), ("sta", None), ("8", None)] {
+            let found = find_account(file, GROUP_FIELDS, wanted.as_bytes());
+            assert_eq!(found.map(|group| group.id), id, "{wanted}");
         }
     }
 
@@ -231,11 +234,11 @@ mod tests {
         #[test]
         fn whatever_the_file_holds_what_is_taken_stands_in_it(file: Vec<u8>, fields in 0..9usize) {
             let lines = file.split(|byte| *byte == b'\n').count();
-            let read = scan_accounts(&file, fields, &mut |account| {
-                assert!(account.id != u32::MAX && account.group != u32::MAX);
-                assert!(!account.name.is_empty() && !account.name.contains(&b':'));
-            });
-            if let Err(line) = read {
+            for account in accounts(&file, fields) {
+                prop_assert!(account.id != u32::MAX && account.group != u32::MAX);
+                prop_assert!(!account.name.is_empty() && !account.name.contains(&b':'));
+            }
+            if let Some(line) = malformed_line(&file, fields) {
                 prop_assert!((1..=lines).contains(&(line as usize)));
             }
         }

@@ -60,6 +60,26 @@ pub unsafe extern "C" fn clone(
     )
 }
 
+/// Goes on with `entry(argument)` on another stack and leaves this one behind.
+///
+/// # Safety
+/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
+/// uses from now on, and `argument` is what `entry` expects.
+#[unsafe(naked)]
+pub unsafe extern "C" fn switch_stack(
+    stack_top: *mut c_void,
+    entry: unsafe extern "C" fn(*mut c_void) -> !,
+    argument: *mut c_void,
+) -> ! {
+    naked_asm!(
+        "mov rsp, rdi", // aligned for the call
+        "mov rdi, rdx",
+        "xor ebp, ebp", // the outermost frame
+        "call rsi",
+        "ud2",
+    )
+}
+
 /// Copies `length` bytes, lowest address first.
 ///
 /// # Safety
