@@ -21,6 +21,7 @@ BUDGET := 57344
 
 BUSYBOX := target/images/busybox
 DEBIAN := target/images/debian
+PYTHON := target/images/python
 
 .DEFAULT_GOAL := all
 
@@ -36,6 +37,7 @@ run: all ## a shell in a small container; without a terminal, a short tour
 test: deps all ## everything the tests need, then all tests
 	@tests/tools/image.sh busybox $(BUSYBOX)
 	@tests/tools/image.sh debian $(DEBIAN)
+	@tests/tools/image.sh python $(PYTHON)
 	THIMBLE=$(CURDIR)/target/thimble $(CARGO) test --locked
 	@# The same program, built for debugging: most tests do without.
 	THIMBLE=$(CURDIR)/target/debug/thimble $(CARGO) test --locked --test article --test life

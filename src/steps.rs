@@ -198,7 +198,9 @@ const HINTS: &[(Step, Errno, Packed)] = &[
     (
         Step::MountVolume,
         Errno::EINVAL,
-        pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
+        pack!(
+            "a directory goes over a directory, a file over a file; a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"
+        ),
     ),
     (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
     (

@@ -21,7 +21,7 @@ pub fn thimble() -> PathBuf {
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
-fn image(kind: &str) -> PathBuf {
+pub fn image(kind: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images").join(kind);
     if !root.join(".complete").exists() {
         static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -72,7 +72,8 @@ impl Ordinary {
         fs::set_permissions(place.path(), mode).unwrap();
         fs::copy(thimble(), place.path().join("thimble")).unwrap();
         let ordinary = Ordinary { place, user };
-        let copied = Command::new("cp").arg("-a").arg(busybox()).arg(ordinary.root()).status();
+        let from = busybox().join("."); // and not a link of that name
+        let copied = Command::new("cp").arg("-a").arg(from).arg(ordinary.root()).status();
         assert!(copied.unwrap().success());
         let owner = format!("{user}:{user}");
         let given = Command::new("chown").args(["-R", &owner]).arg(ordinary.root()).status();
