@@ -3,6 +3,7 @@
 pub mod help;
 pub mod options;
 pub mod parser;
+pub mod table;
 
 use core::ffi::CStr;
 
@@ -60,7 +61,7 @@ fn command(parser: &mut Parser) -> Result<Request, Wrong> {
 }
 
 fn run(parser: &mut Parser) -> Result<Request, Wrong> {
-    if parser.options(options::RUN)? {
+    if parser.options(&options::RUN)? {
         return Ok(Request::RunHelp);
     }
     parser.usage.value = c"";

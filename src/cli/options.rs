@@ -4,18 +4,20 @@
 
 use core::ffi::CStr;
 
-use super::parser::{NO_MEMORY, Opt, Takes::*};
+use super::help::RUN_START;
+use super::parser::{NO_MEMORY, Takes, Takes::*};
+use super::table::{self, Bytes, Opt, Table};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
     Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_group, check_hostname,
     check_id_map, check_name, check_oom_score, check_tmpfs, check_user, check_volume, pack,
-    parse_fraction, parse_limit, parse_size, parse_whole,
+    pack_bytes, packed_length, parse_fraction, parse_limit, parse_size, parse_whole,
 };
 
-/// The options of `thimble run`, as its help shows them.
+/// The rows, as the help shows them.
 #[rustfmt::skip]
-pub const RUN: &[Opt] = &[
+const ROWS: &[Opt] = &[
     Opt("\nprogram:", Nothing),
     Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
     Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
@@ -60,6 +62,16 @@ pub const RUN: &[Opt] = &[
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Word(|c| &mut c.name, check_name)),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c| &mut c.verbose)),
 ];
+
+/// The options of `thimble run`.
+pub const RUN: Table = Table { names: &NAMES, takes: &TAKES, help: Packed::new(&PACKED) };
+
+const TAKES: [Takes; ROWS.len()] = table::takes(ROWS);
+const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
+const NAMED: Bytes<0> = table::names(ROWS);
+const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
+const HELPED: Bytes<0> = table::help(RUN_START, ROWS);
+const PACKED: [u8; packed_length(&HELP)] = pack_bytes(&HELP);
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
