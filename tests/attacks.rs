@@ -625,6 +625,34 @@ attacks! {
 }
 
 #[test]
+fn an_ordinary_user_cannot_give_up_a_group_that_keeps_him_out() {
+    // CVE-2014-8989: a file's group may be the one that has no rights to it. The kernel asks for
+    // `deny` before it takes the map of a user's own group, and so setgroups(2) is refused.
+    let drops = |scene: &Scene| scene.probe(&["drop-groups"]);
+    let scene = Scene::new(Caller::User, &["--privileged"], "");
+    assert!(!drops(&scene));
+    assert!(scene.probe(&["text", "/proc/self/setgroups", "deny"]));
+    // The control: with ids that are nobody's, there is nothing to give up.
+    assert!(drops(&Scene::new(Caller::Root, &["--uidmap", "0:100000:65536"], "")));
+}
+
+#[test]
+fn a_program_that_is_run_by_the_runner_itself_gets_no_hold_of_it() {
+    // CVE-2019-5736 begins with `#!/proc/self/exe`: thimble as the image's program. It is alone
+    // inside, reads one word, and ends.
+    for caller in CALLERS {
+        let scene = Scene::new(*caller, &[], "");
+        let path = scene.at("root/bin/trap");
+        fs::write(&path, "#!/proc/self/exe\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let ran = Ran::of(scene.thimble(&[], &["trap", "run"]).output().unwrap());
+        let line = "thimble: unknown command /bin/trap\n";
+        assert_eq!((ran.status, ran.err.as_str()), (Some(125), line), "{caller:?}");
+        assert_eq!(fs::read(scene.at("thimble")).unwrap(), fs::read(thimble()).unwrap());
+    }
+}
+
+#[test]
 fn each_path_of_proc_and_sys_is_masked_or_read_only_by_its_own_name() {
     // One left out at a time: only that one can then be read, or written to.
     let hidden = |path: &str| fs::metadata(path).is_ok();

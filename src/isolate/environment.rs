@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
-use crate::kernel::{self, Argv, CURRENT, List, Word};
+use crate::kernel::{self, Argv, CURRENT, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
 use crate::text::{Packed, pack, split_at};
@@ -17,12 +17,22 @@ const FIXED: &[&CStr] =
 struct Variables<'a> {
     words: List<Option<Word<'a>>>,
     caller: Argv<'a>,
+    /// A byte for each value of a hash: whether a name behind the FEW had it.
+    seen: &'a mut [u8],
 }
+
+/// Among so many a name is looked for one by one. Among more only if its hash was
+/// seen before, or a file of variables could keep thimble busy for hours.
+const FEW: usize = 16;
+const HASHES: usize = 1 << 24;
+/// No more than this, which is more than execve(2) takes.
+const MOST: usize = 1 << 18;
 
 impl<'a> Variables<'a> {
     /// Adds `NAME=VALUE`, or for `NAME` alone what the caller has, if it has
     /// it. One of the same name is replaced, since getenv(3) would find the
     /// first and a shell the last.
+    #[inline(never)]
     fn set(&mut self, asked: &'a CStr) -> kernel::Result<()> {
         let name = name_of(asked);
         let found = match name.len() < asked.to_bytes().len() {
@@ -30,13 +40,32 @@ impl<'a> Variables<'a> {
             false => self.caller.variable(name),
         };
         let Some(variable) = found else { return Ok(()) };
-        for old in self.words.as_mut_slice().iter_mut().flatten() {
+        let count = self.words.as_slice().len();
+        if count > MOST {
+            return Err(Errno::E2BIG);
+        }
+        let many = count >= FEW && self.may_be_known(name)?;
+        for old in self.words.as_mut_slice().iter_mut().take(if many { count } else { FEW }) {
+            let Some(old) = old else { continue };
             if old.is_variable(name) {
                 *old = variable;
                 return Ok(());
             }
         }
         self.words.push(Some(variable))
+    }
+
+    /// Whether a variable of this name may be there behind the FEW; from now on it may.
+    fn may_be_known(&mut self, name: &[u8]) -> kernel::Result<bool> {
+        if self.seen.is_empty() {
+            self.seen = kernel::zeroed(HASHES)?;
+        }
+        let mut hash = 0usize;
+        for byte in name {
+            hash = (hash ^ *byte as usize).wrapping_mul(0x100_0193);
+        }
+        let Some(seen) = self.seen.get_mut(hash % HASHES) else { return Ok(true) };
+        Ok(core::mem::replace(seen, 1) == 1)
     }
 
     fn set_all(&mut self, asked: &[&'a CStr]) -> kernel::Result<()> {
@@ -95,7 +124,7 @@ pub fn collect<'a>(
         }
     }
     let home = if config.user.is_none() { &[c"HOME=/root"][..] } else { &[] };
-    let mut variables = Variables { words: List::new(), caller };
+    let mut variables = Variables { words: List::new(), caller, seen: &mut [] };
     let set = variables
         .set_all(FIXED)
         .and_then(|()| variables.set_all(home))

@@ -17,6 +17,14 @@ fn map(length: usize) -> Result<NonNull<c_void>> {
     NonNull::new(address as *mut c_void).ok_or(Errno::ENOMEM)
 }
 
+/// Bytes that are all zero, for as long as the process lives. Those that are
+/// never touched take no memory.
+pub fn zeroed<'a>(length: usize) -> Result<&'a mut [u8]> {
+    let start = map(length)?.cast();
+    // SAFETY: the mapping is of that length and new, and nobody else knows of it.
+    Ok(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), length) })
+}
+
 /// A stack for clone(2): 64 KiB, as in the article, and below it as much that
 /// faults when touched, so that an overflow is a crash and not a corruption.
 /// The guard is that large because a page may be (aarch64 knows 64 KiB pages).

@@ -390,6 +390,14 @@ static int i386(char **a)
 #endif
 }
 
+/* wordless PROGRAM: executes it without any argument, not even its name. */
+static int wordless(char **a)
+{
+    char *nothing[] = { NULL };
+    execv(argument(a, 0), nothing);
+    return 2;
+}
+
 /* exchange DIRECTORY ONE OTHER: swaps two names until it is killed. */
 static int exchange(char **a)
 {
@@ -409,7 +417,7 @@ static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "remove-queue", remove_queue }, { "hostname", hostname }, { "rename-host", rename_host },
     { "group", group }, { "drop-groups", drop_groups }, { "inheritable", inheritable },
     { "root", root }, { "text", text }, { "call", call }, { "i386", i386 },
-    { "exchange", exchange },
+    { "wordless", wordless }, { "exchange", exchange },
 };
 
 int main(int count, char **words)
