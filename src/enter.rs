@@ -6,7 +6,9 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{devices, mounts, namespaces, privileges, program, rootfs, volumes};
+use crate::isolate::{
+    devices, ephemeral, mounts, namespaces, privileges, program, rootfs, volumes,
+};
 use crate::kernel::{self, Argv};
 use crate::report::Report;
 use crate::steps::Step;
@@ -41,13 +43,18 @@ pub fn enter(container: &mut Container) -> u8 {
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
-    let root = rootfs::bind(config, report);
     kernel::set_umask(0);
+    let (root, layers) = rootfs::bind(config, report);
     // While the host's proc and sysfs are there: a user namespace asks for that.
-    mounts::kernel_files(config, root, report);
+    let proc = mounts::proc(root, report);
+    if let Some(layers) = layers {
+        ephemeral::over_rest(config, root, proc, &layers, report);
+    }
+    rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
+    mounts::kernel_files(config, root, proc, report);
     devices::dev(config, root, report);
-    volumes::mount_all(config, root, report);
-    rootfs::seal(config, root, report);
+    volumes::mount_all(config, root, proc, report);
+    rootfs::seal(config, root, proc, report);
     rootfs::enter(config, report);
     namespaces::set_up_network(config, report);
 

@@ -43,10 +43,14 @@ steps! {
     NewSession = "begin a session",
     UnshareCgroup = "unshare the cgroup namespace",
     MakePrivate = "make all mounts private",
+    MountMemory = "mount memory for what is written",
+    Overlay = "lay an overlay over",
+    ListMounts = "look at what is mounted below",
     BindRoot = "bind the root file system",
     RestrictRoot = "add nodev and nosuid to",
     ReadOnly = "make the root read-only:",
     MountVolume = "mount",
+    AddDevice = "add the device",
     MountProc = "mount proc on",
     MountSys = "mount sysfs on",
     MakeMask = "make a file to mask others with",
@@ -80,6 +84,7 @@ steps! {
 
 const PIPE: Packed = pack!("give it through a pipe: cat FILE | thimble ...");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
+const NOT_THERE: Packed = pack!("nothing can be mounted on the root itself or below /proc");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
 
 /// What to do, by step and errno. The tests provoke each.
@@ -150,17 +155,25 @@ const HINTS: &[(Step, Errno, Packed)] = &[
     (Step::MountProc, Errno::ENOTDIR, A_LINK),
     (Step::MountSys, Errno::ENOTDIR, A_LINK),
     (Step::MountDev, Errno::ENOTDIR, A_LINK),
-    (
-        Step::MountVolume,
-        Errno::EPERM,
-        pack!("nothing can be mounted on the root itself or below /proc"),
-    ),
+    (Step::MountVolume, Errno::EPERM, NOT_THERE),
     (
         Step::MountVolume,
         Errno::EINVAL,
         pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
     ),
-    (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
+    (Step::AddDevice, Errno::EPERM, NOT_THERE),
+    (Step::AddDevice, Errno::ENODEV, pack!("SRC is neither a character device nor a block device")),
+    (Step::AddDevice, Errno::EACCES, pack!("SRC lies on a mount with nodev")),
+    (
+        Step::Overlay,
+        Errno::ENODEV,
+        pack!("--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)"),
+    ),
+    (
+        Step::Overlay,
+        Errno::EINVAL,
+        pack!("this file system cannot lie below an overlay, or is one on top of another already"),
+    ),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
 ];
 

@@ -40,7 +40,7 @@ fn an_unknown_option_names_the_nearest_one() {
         ("--cgroup-config", "--cgroup-conf"),
         ("--envfile=x", "--env-file"),
         ("--what-is-this", ""),
-        ("-x", ""),
+        ("-X", ""),
         ("- ", ""),
         ("---", ""),
     ] {
@@ -162,7 +162,7 @@ fn only_the_letters_of_the_help_are_options() {
         .into_iter()
         .filter_map(|(_, line)| line.strip_prefix("  -").map(|rest| rest.as_bytes()[0]))
         .collect();
-    assert_eq!(known.len(), 5);
+    assert_eq!(known.len(), 6);
     for letter in (1..128).filter(|letter| !known.contains(letter) && *letter != b'-') {
         let word = format!("-{}", letter as char);
         let ran = run(&["run", &word, "x", "/nowhere"]);
@@ -324,7 +324,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 24);
+    assert_eq!(lines.len(), 26);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");
@@ -336,7 +336,8 @@ fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
         assert_eq!(ran.err.contains("takes no value"), !value, "{long}: {ran:?}");
         let letter = line[2..4].to_string();
         if letter.starts_with('-') {
-            let ran = run(&["run", &format!("{letter}\x01"), "/nowhere"]);
+            let word = if value { format!("{letter}\x01") } else { letter.clone() };
+            let ran = run(&["run", &word, "/nowhere"]);
             assert!(!ran.err.contains("unknown option"), "{letter}: {ran:?}");
         }
     }

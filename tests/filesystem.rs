@@ -84,7 +84,14 @@ fn what_is_mounted_below_the_root_comes_along_and_is_restricted_too() {
 
 #[test]
 fn the_root_has_no_way_back_with_pivot_root_and_without() {
-    for options in [&["--bare"][..], &["--bare", "--no-pivot"], &[], &["--no-pivot"]] {
+    for options in [
+        &["--bare"][..],
+        &["--bare", "--no-pivot"],
+        &[],
+        &["--no-pivot"],
+        &["-x"],
+        &["--bare", "-x"],
+    ] {
         let out = sh(
             options,
             "ls -d /.. /../.. /proc/1/cwd/.. >/dev/null; cd /; cd ../../..; ls | tr '\\n' ' '",

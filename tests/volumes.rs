@@ -174,6 +174,68 @@ fn links_of_the_image_lead_nowhere_but_into_the_root() {
 }
 
 #[test]
+fn a_device_of_the_host_works_at_its_place_and_at_another() {
+    let root = own_root();
+    let options = [
+        "--device",
+        "/dev/zero:/dev/made/zero",
+        "--device",
+        "/dev/full",
+        "--device=/dev/zero:/zero",
+    ];
+    let out = in_root(
+        root.path(),
+        &options,
+        "head -c 3 /dev/made/zero | wc -c; head -c 2 /zero | wc -c; stat -c %t,%T /dev/full; \
+         grep -E ' /(zero|dev/made/zero|dev/full) ' /proc/self/mountinfo | cut -d' ' -f5,6",
+    )
+    .good();
+    let flags = "rw,nosuid,noexec,relatime";
+    let want = format!("3\n2\n1,7\n/dev/made/zero {flags}\n/dev/full {flags}\n/zero {flags}\n");
+    assert_eq!(out, want);
+    // In the order of the command line, with the other mounts.
+    let ran = in_root(root.path(), &["--tmpfs", "/d", "--device", "/dev/zero:/d/zero"], "ls /d");
+    assert_eq!(ran.good(), "zero\n");
+    let ran = in_root(root.path(), &["--device", "/dev/zero:/d/zero", "--tmpfs", "/d"], "ls /d");
+    assert_eq!(ran.good(), "");
+}
+
+#[test]
+fn what_is_no_device_is_refused_before_anything_is_made() {
+    let (root, source) = (own_root(), source());
+    let before = listing(root.path());
+    let file = source.path().join("file");
+    let neither = "thimble: hint: SRC is neither a character device nor a block device\n";
+    for (device, lines) in [
+        (file.to_str().unwrap(), format!("ENODEV: No such device\n{neither}")),
+        ("/dev", format!("ENODEV: No such device\n{neither}")),
+        ("/dev/nothing", "ENOENT: No such file or directory\n".into()),
+    ] {
+        let device = format!("{device}:/dev/x");
+        let name = unique_name();
+        let options =
+            ["-v", "/etc:/made", "--pids-limit", "9", "--name", &name, "--device", &device];
+        let ran = in_root(root.path(), &options, "true");
+        let lines = format!("thimble: add the device {device}: {lines}");
+        assert_eq!((ran.status, ran.err), (Some(125), lines));
+        assert_eq!(listing(root.path()), before);
+    }
+    // A device that the kernel would not open through its mount.
+    let place = source.path().display();
+    let script = format!(
+        "mount -t tmpfs -o nodev none {place} && mknod {place}/node c 1 5 && {} run --device {place}/node:/dev/x {} true",
+        thimble().display(),
+        root.path().display()
+    );
+    let ran = Ran::of(command("unshare", &["--mount", "sh", "-c", &script]).output().unwrap());
+    let lines = format!(
+        "thimble: add the device {place}/node:/dev/x: EACCES: Permission denied\n\
+         thimble: hint: SRC lies on a mount with nodev\n"
+    );
+    assert_eq!((ran.status, ran.err), (Some(125), lines));
+}
+
+#[test]
 fn nothing_is_mounted_below_proc_also_not_by_a_link() {
     let (root, source) = (own_root(), source());
     symlink("/proc/sys", root.path().join("link")).unwrap();

@@ -8,8 +8,8 @@ use super::parser::{NO_MEMORY, Opt, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, capability, check_cgroup_file, check_cgroup_parent, check_hostname, check_name,
-    check_tmpfs, check_volume, pack, parse_whole, split_at,
+    Packed, capability, check_cgroup_file, check_cgroup_parent, check_device, check_hostname,
+    check_name, check_tmpfs, check_volume, pack, parse_whole, split_at,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -23,6 +23,8 @@ pub const RUN: &[Opt] = &[
     Opt("\nfiles:", Nothing),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
+    Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(device)),
+    Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c| &mut c.ephemeral)),
     Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
     Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
     Opt("\nisolation:", Nothing),
@@ -82,6 +84,10 @@ fn volume<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
 
 fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
     check_tmpfs(value).or_else(|| mount(config, Mount::Tmpfs(value)))
+}
+
+fn device<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    check_device(value).or_else(|| mount(config, Mount::Device(value)))
 }
 
 fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {

@@ -7,16 +7,17 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
-use crate::kernel::{self, CURRENT, Errno, Fd};
+use crate::isolate::places;
+use crate::kernel::{self, CURRENT, Errno, Fd, List};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::Text;
+use crate::text::{Numbered, Parts, unescape};
 
 /// Flags of every mount that neither programs nor devices belong on.
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
-/// Attributes of every mount whose files somebody else wrote.
-pub const FOREIGN: u64 = libc::MOUNT_ATTR_NODEV | libc::MOUNT_ATTR_NOSUID;
+/// Flags of every mount whose files somebody else wrote.
+pub const FOREIGN: u64 = libc::MS_NODEV | libc::MS_NOSUID;
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
@@ -47,10 +48,15 @@ pub fn make_private(report: &mut Report) {
     report.step(Step::MakePrivate, kernel::make_private())
 }
 
-/// Mounts the container's own /proc, and unless `--bare` the kernel's /sys.
-pub fn kernel_files(config: &Config, root: Fd, report: &mut Report) {
+/// Mounts the container's own /proc and gives its root. What else is mounted
+/// goes by its links to descriptors, so that no name is looked up twice.
+pub fn proc(root: Fd, report: &mut Report) -> Fd {
     let mounted = over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC);
-    let proc = report.step_on(Step::MountProc, c"/proc", mounted);
+    report.step_on(Step::MountProc, c"/proc", mounted)
+}
+
+/// Mounts the kernel's /sys, and masks and protects what is to be, unless `--bare`.
+pub fn kernel_files(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if !config.bare {
         let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
         let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
@@ -100,6 +106,108 @@ pub fn mount_where(
     if right { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
+/// The link of a descriptor in the container's /proc, seen from there.
+pub fn link(fd: Fd) -> Numbered {
+    Numbered::of(b"self/fd/", fd.number() as u32)
+}
+
+/// Binds a descriptor's file or directory at a path of the root, with these
+/// flags added; `whole`: with all that is mounted below it, and the path made if
+/// it is missing. That it lies where the program will look for it is checked.
+pub fn bind_at(
+    root: Fd,
+    proc: Fd,
+    source: Fd,
+    path: &[u8],
+    whole: bool,
+    flags: u64,
+) -> kernel::Result<()> {
+    let kind =
+        if kernel::file_type(source)? == libc::S_IFDIR { libc::S_IFDIR } else { libc::S_IFREG };
+    let target = places::target(root, path, whole.then_some(kind))?;
+    kernel::change_directory_to(proc)?;
+    kernel::bind(link(source).as_c_str(), link(target).as_c_str(), whole)?;
+    let mounted = places::find(root, path, None)?;
+    if kernel::identity(mounted)? != kernel::identity(source)? {
+        return Err(Errno::ESTALE);
+    }
+    // Of what is no mount's root this is refused (EINVAL).
+    change(mounted, flags, 0, true, proc)?;
+    [source, target, mounted].into_iter().for_each(kernel::close);
+    Ok(())
+}
+
+/// Sets and clears flags of a mount and, if asked to, of all below it:
+/// mount_setattr(2). Before Linux 5.12 each is remounted with the flags that it
+/// has and these. Of MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC, which are
+/// numbered alike in both.
+pub fn change(tree: Fd, set: u64, clear: u64, recursive: bool, proc: Fd) -> kernel::Result<()> {
+    let changed = kernel::change_attributes(tree, set, clear, recursive);
+    if changed != Err(Errno::ENOSYS) {
+        return changed;
+    }
+    let again = |mount| {
+        let flags = (kernel::mount_flags(mount)? | set) & !clear | libc::MS_BIND;
+        kernel::change_directory_to(proc)?;
+        kernel::remount(link(mount).as_c_str(), flags)
+    };
+    again(tree)?;
+    if recursive && kernel::file_type(tree)? == libc::S_IFDIR {
+        each_below(tree, proc, &mut |mount, _| again(mount))?;
+    }
+    Ok(())
+}
+
+/// Does something with the root of each mount below a directory, and its path
+/// from there: parents come before children. One that is hidden by another is
+/// left out: no path leads there.
+pub fn each_below(
+    tree: Fd,
+    proc: Fd,
+    act: &mut dyn FnMut(Fd, &CStr) -> kernel::Result<()>,
+) -> kernel::Result<()> {
+    // The table shows what can be reached from the root of who opens it, and paths from there.
+    let host = kernel::open(c"/", libc::O_PATH)?;
+    let mut table = List::new();
+    kernel::change_directory_to(tree)?;
+    kernel::change_root(c".")?;
+    let read = kernel::read_file(proc, c"self/mountinfo", &mut table);
+    kernel::change_directory_to(host)?;
+    kernel::change_root(c".")?;
+    kernel::close(host);
+    read?;
+    for line in Parts::of(table.as_slice(), b'\n') {
+        // proc_pid_mountinfo(5): ID, parent, device, root, mount point.
+        let mut fields = Parts::of(line, b' ');
+        let (Some(id), Some(point)) = (fields.next(), fields.nth(3)) else { continue };
+        let path = unescape(point);
+        let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
+        if path == c"/" {
+            continue; // the tree itself
+        }
+        let mount = match places::find(tree, path.to_bytes(), None) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue,
+            found => found?,
+        };
+        if has_id(mount, id, proc)? {
+            act(mount, path)?;
+        }
+        kernel::close(mount);
+    }
+    Ok(())
+}
+
+/// Whether a descriptor lies on the mount of this ID (proc_pid_fdinfo(5), since Linux 3.15).
+fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
+    let path = Numbered::of(b"self/fdinfo/", fd.number() as u32);
+    let file = kernel::open_at(proc, path.as_c_str(), libc::O_RDONLY)?;
+    let mut buffer = [0; 1024];
+    let lines = kernel::read(file, &mut buffer)?;
+    kernel::close(file);
+    let own = Parts::of(lines, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
+    Ok(own == Some(id))
+}
+
 /// An empty file to cover others with, on a file system of its own that is
 /// read-only as a whole. It is mounted on /dev, where the real one will cover it.
 fn mask_file(root: Fd, report: &mut Report) -> Fd {
@@ -116,13 +224,10 @@ fn mask_file(root: Fd, report: &mut Report) -> Fd {
 /// such: with the empty file, or else with an empty read-only directory.
 fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
     report.step(Step::GoTo, kernel::change_directory_to(place));
-    let mut source = Text::of(&[b"self/fd/"]);
-    if let Some(file) = file {
-        source.push_number(file.number() as u64);
-    }
+    let source = file.map(link);
     for name in names {
-        let covered = match file {
-            Some(_) => kernel::bind(source.as_c_str().unwrap_or(c""), name),
+        let covered = match &source {
+            Some(source) => kernel::bind(source.as_c_str(), name, false),
             None => kernel::mount(c"tmpfs", name, INERT | libc::MS_RDONLY, c"size=4k"),
         };
         if covered != Err(Errno::ENOENT) {
@@ -135,7 +240,7 @@ fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
 fn protect(proc: Fd, report: &mut Report) {
     report.step(Step::GoTo, kernel::change_directory_to(proc));
     for name in READ_ONLY {
-        let bound = kernel::bind(name, name);
+        let bound = kernel::bind(name, name, true);
         if bound != Err(Errno::ENOENT) {
             let flags = INERT | libc::MS_RDONLY | libc::MS_BIND;
             let protected = bound.and_then(|()| kernel::remount(name, flags));

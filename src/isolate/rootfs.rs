@@ -7,6 +7,7 @@
 //! the container's on top of it again.
 
 use crate::config::Config;
+use crate::isolate::ephemeral::{self, Layers};
 use crate::isolate::mounts;
 use crate::kernel::{self, Fd};
 use crate::report::Report;
@@ -25,34 +26,42 @@ pub fn go_away(report: &mut Report) {
     report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"));
 }
 
-/// Container side: binds the current directory over `/` and goes there.
-/// Gives the new root; unless `--bare` or `--privileged`, devices and set-user-id programs of the
-/// image mean nothing on it and on what is mounted below it.
-pub fn bind(config: &Config, report: &mut Report) -> Fd {
-    let bound = kernel::bind(c".", c"/")
+/// Container side: binds the current directory over `/`, or mounts an overlay
+/// of it there, and goes there. Gives the new root.
+pub fn bind(config: &Config, report: &mut Report) -> (Fd, Option<Layers>) {
+    let layers = config.ephemeral.then(|| ephemeral::over_root(config, report));
+    let bound = if layers.is_some() { Ok(()) } else { kernel::bind(c".", c"/", true) };
+    let opened = bound
         .and_then(|()| kernel::change_directory(c"/.."))
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
-    let root = report.step_on(Step::BindRoot, config.root, bound);
+    (report.step_on(Step::BindRoot, config.root, opened), layers)
+}
+
+/// Container side, once /proc is there and nothing else: the flags of the root
+/// and of what is mounted below it. Unless `--bare` or `--privileged`, devices
+/// and set-user-id programs of the image mean nothing.
+pub fn restrict(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if !config.bare && !config.privileged {
-        let added = kernel::change_attributes(root, mounts::FOREIGN, 0, true);
+        let added = mounts::change(root, mounts::FOREIGN, 0, true, proc);
         report.step_on(Step::RestrictRoot, config.root, added);
     }
     if config.read_only {
         // What is mounted below now, and the root itself once mount points were made on it.
-        let read_only = libc::MOUNT_ATTR_RDONLY;
-        let changed = kernel::change_attributes(root, read_only, 0, true)
-            .and_then(|()| kernel::change_attributes(root, 0, read_only, false));
+        let read_only = libc::MS_RDONLY;
+        let changed = mounts::change(root, read_only, 0, true, proc)
+            .and_then(|()| mounts::change(proc, 0, read_only, false, proc))
+            .and_then(|()| mounts::change(root, 0, read_only, false, proc));
         report.step_on(Step::ReadOnly, config.root, changed);
     }
-    root
 }
 
 /// Container side: makes the root read-only, if asked to, now that everything
 /// is mounted.
-pub fn seal(config: &Config, root: Fd, report: &mut Report) {
+pub fn seal(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if config.read_only {
-        let sealed = kernel::change_attributes(root, libc::MOUNT_ATTR_RDONLY, 0, false);
+        let sealed = mounts::change(root, libc::MS_RDONLY, 0, false, proc);
         report.step_on(Step::ReadOnly, config.root, sealed);
+        report.step(Step::GoTo, kernel::change_directory_to(root));
     }
 }
 
@@ -60,6 +69,10 @@ pub fn seal(config: &Config, root: Fd, report: &mut Report) {
 pub fn enter(config: &Config, report: &mut Report) {
     if !config.no_pivot {
         report.step_on(Step::PivotRoot, config.root, kernel::pivot_root());
+        if config.ephemeral {
+            // The memory lies on the host's root, which is below the last.
+            report.step(Step::DetachHost, kernel::detach(c"."));
+        }
         report.step(Step::DetachHost, kernel::detach(c"."));
     }
     report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));

@@ -55,23 +55,13 @@ pub fn open(path: &CStr, flags: c_int) -> Result<Fd> {
     open_at(CURRENT, path, flags)
 }
 
-/// The kernel's `struct open_how`.
-#[repr(C)]
-struct How {
-    flags: u64,
-    mode: u64,
-    resolve: u64,
-}
-
-/// openat2(2) of a path as if `root` were the process's root, and without
-/// following a magic link. ENOSYS before Linux 5.6.
-pub fn open_in_root(root: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
-    let resolve = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
-    let how = How { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
-    // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
-    // are only read.
-    unsafe { call!(Sysno::openat2, root.0, path.as_ptr(), &raw const how, size_of::<How>()) }
-        .map(Fd::new)
+/// readlinkat(2) of the link that a descriptor of O_PATH and O_NOFOLLOW is.
+pub fn read_link(link: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
+    let (start, size) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: the path is NUL-terminated and only read, the buffer is writable for its length.
+    let length = unsafe { call!(Sysno::readlinkat, link.0, c"".as_ptr(), start, size) }?;
+    // What fills the buffer may have been cut off.
+    if length < size { Ok(buffer.get(..length).unwrap_or(&[])) } else { Err(Errno::ENAMETOOLONG) }
 }
 
 /// Opens /dev/null for reading and writing, at the lowest free number and to
@@ -137,6 +127,38 @@ pub fn make_directory(directory: Fd, path: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::mkdirat, directory.0, path.as_ptr(), 0o755) }
 }
 
+/// mkdirat(2) with the owner and the mode of another directory. An owner whom
+/// this user namespace does not know (EINVAL) stays behind.
+pub fn make_directory_like(other: Fd, directory: Fd, path: &CStr) -> Result<()> {
+    let like = status(other)?;
+    make_directory(directory, path)?;
+    let (path, mode) = (path.as_ptr(), like.st_mode & 0o7777);
+    // SAFETY: the path is NUL-terminated and only read.
+    let owned = unsafe {
+        perform!(
+            Sysno::fchownat,
+            directory.0,
+            path,
+            like.st_uid,
+            like.st_gid,
+            libc::AT_SYMLINK_NOFOLLOW
+        )
+    };
+    if owned != Err(Errno::EINVAL) {
+        owned?;
+    }
+    // SAFETY: likewise.
+    unsafe { perform!(Sysno::fchmodat, directory.0, path, mode) }
+}
+
+/// setxattr(2) of an attribute that only root outside of any user namespace
+/// may set: EPERM for others.
+pub fn set_trusted_attribute(path: &CStr) -> Result<()> {
+    let (path, name) = (path.as_ptr(), c"trusted.thimble".as_ptr());
+    // SAFETY: both strings are NUL-terminated and only read; the value is empty.
+    unsafe { perform!(Sysno::setxattr, path, name, c"".as_ptr(), 0, 0) }
+}
+
 /// mknodat(2) of a character device, mode 0666 less the umask.
 pub fn make_device(path: &CStr, major: u32, minor: u32) -> Result<()> {
     let mode = libc::S_IFCHR | 0o666;
@@ -192,16 +214,42 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
+/// The kernel's `struct statfs` of 64-bit processors. The C libraries have no
+/// name for all of it.
+#[repr(C)]
+struct FileSystem {
+    kind: u64,
+    /// Block size, counts of blocks and inodes, ID, longest name, fragment size.
+    sizes: [u64; 9],
+    flags: u64,
+    spare: [u64; 4],
+}
+
+fn file_system_status(fd: Fd) -> Result<FileSystem> {
+    let mut status = MaybeUninit::<FileSystem>::uninit();
+    // SAFETY: on success the kernel has filled the whole structure.
+    unsafe {
+        perform!(Sysno::fstatfs, fd.0, status.as_mut_ptr())?;
+        Ok(status.assume_init())
+    }
+}
+
 /// The type of the file system that a descriptor lies on: one of the
 /// `*_SUPER_MAGIC` of statfs(2).
 pub fn file_system(fd: Fd) -> Result<u64> {
-    let mut status = MaybeUninit::<libc::statfs>::uninit();
-    // SAFETY: on success the kernel has filled the whole structure.
-    let status = unsafe {
-        call!(Sysno::fstatfs, fd.0, status.as_mut_ptr())?;
-        status.assume_init()
-    };
-    Ok(status.f_type as u64)
+    file_system_status(fd).map(|status| status.kind)
+}
+
+/// The flags of the mount that a descriptor lies on, as mount(2) takes them.
+pub fn mount_flags(fd: Fd) -> Result<u64> {
+    /// The kernel's ST_RELATIME and ST_NOSYMFOLLOW have numbers of their own (linux/statfs.h);
+    /// those of the others are mount(2)'s. ST_VALID, 0x20, says nothing.
+    const SAME: u64 = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
+    const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    const NOSYMFOLLOW: u64 = 256;
+    let flags = file_system_status(fd)?.flags;
+    let moved = |bit: u64, to| if flags & bit == 0 { 0 } else { to };
+    Ok(flags & SAME | moved(0x1000, libc::MS_RELATIME) | moved(0x2000, NOSYMFOLLOW))
 }
 
 /// Whether a path, followed to its end, names anything. Not a check of

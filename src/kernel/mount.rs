@@ -16,12 +16,12 @@ pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> 
     }
 }
 
-/// mount(2) of a directory elsewhere, with all that is mounted below it.
+/// mount(2) of a directory elsewhere, if asked to with all that is mounted below it.
 /// The kernel ignores MS_RDONLY and the like here: they take a second call
 /// with MS_REMOUNT.
-pub fn bind(source: &CStr, target: &CStr) -> Result<()> {
+pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
     let none = null::<c_char>();
-    let flags = libc::MS_BIND | libc::MS_REC;
+    let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
     // SAFETY: both paths are NUL-terminated and only read; the rest may be null.
     unsafe { perform!(Sysno::mount, source.as_ptr(), target.as_ptr(), none, flags, none) }
 }
@@ -69,14 +69,6 @@ pub fn open_tree(path: &CStr) -> Result<Fd> {
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { call!(Sysno::open_tree, libc::AT_FDCWD, path.as_ptr(), flags) }.map(Fd::new)
-}
-
-/// move_mount(2): puts a mount of `open_tree` onto what `target` is.
-pub fn move_mount(mount: Fd, target: Fd) -> Result<()> {
-    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
-    let here = c"".as_ptr();
-    // SAFETY: both paths are NUL-terminated and only read.
-    unsafe { perform!(Sysno::move_mount, mount.number(), here, target.number(), here, flags) }
 }
 
 /// mount(2) that takes `/` and all below it out of every peer group: from here

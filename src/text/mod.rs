@@ -14,11 +14,12 @@ pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
 pub use fields::Fields;
-pub use numbers::{parse_hexadecimal, parse_whole};
+pub use numbers::{Numbered, parse_hexadecimal, parse_whole, unescape};
 pub(crate) use packed::pack;
 pub use packed::{Key, Packed, pack_bytes, packed_length};
 pub use rules::{
-    check_cgroup_file, check_cgroup_parent, check_hostname, check_name, check_tmpfs, check_volume,
+    check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_name, check_tmpfs,
+    check_volume,
 };
 pub use similar::nearest;
 

@@ -78,6 +78,17 @@ pub fn check_tmpfs(word: &CStr) -> Option<Packed> {
     ))
 }
 
+/// `SRC[:DST]` with absolute paths.
+pub fn check_device(word: &CStr) -> Option<Packed> {
+    let fields = Fields::of(word);
+    let good = fields.count() <= 2
+        && fields.bytes(0).starts_with(b"/")
+        && is_target(fields.bytes(fields.count() - 1));
+    (!good).then_some(pack!(
+        "must be SRC or SRC:DST, absolute paths without '..', DST not below /proc"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,6 +176,24 @@ mod tests {
             (c"/proc/x", false),
         ] {
             assert_eq!(check_tmpfs(word).is_none(), good, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn devices() {
+        for (word, good) in [
+            (c"/dev/fuse", true),
+            (c"/dev/vda:/dev/disk", true),
+            (c"/dev/a\\:b", true),
+            (c"dev/fuse", false),
+            (c"/dev/fuse:fuse", false),
+            (c"/dev/fuse:", false),
+            (c"/dev/fuse:/dev/fuse:rwm", false),
+            (c"/dev/../fuse", false),
+            (c"/dev/fuse:/proc/x", false),
+            (c"/", false),
+        ] {
+            assert_eq!(check_device(word).is_none(), good, "{word:?}");
         }
     }
 
