@@ -61,6 +61,9 @@ pub fn kernel_files(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
         let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
         let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
         let sys = report.step_on(Step::MountSys, c"/sys", mounted);
+        if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
+            own_cgroup(sys, report);
+        }
         if !config.privileged {
             let file = mask_file(root, report);
             mask(proc, MASKED_FILES, Some(file), report);
@@ -70,6 +73,20 @@ pub fn kernel_files(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
         }
     }
     report.step(Step::GoTo, kernel::change_directory_to(root));
+}
+
+/// Shows the container's own cgroup, where the host has cgroup v2 in the usual
+/// place. It is mounted from the new cgroup namespace, whose root the cgroup is:
+/// from the host's, mount(2) would set the options of the whole hierarchy anew.
+/// A cgroup v1 hierarchy is not shown, nor the caller's cgroup where none was made.
+fn own_cgroup(sys: Fd, report: &mut Report) {
+    let host = kernel::open(c"/sys/fs/cgroup", libc::O_PATH).and_then(kernel::file_system);
+    if host == Ok(libc::CGROUP2_SUPER_MAGIC as u64) {
+        let flags = INERT | libc::MS_RDONLY;
+        let mounted = kernel::change_directory_to(sys)
+            .and_then(|()| kernel::mount(c"cgroup2", c"fs/cgroup", flags, c""));
+        report.step_on(Step::MountCgroup, c"/sys/fs/cgroup", mounted);
+    }
 }
 
 /// Mounts a file system on a directory of the root and gives the root of what

@@ -85,10 +85,25 @@ pub fn replace(fd: Fd, other: Fd) -> Result<()> {
     let offset = unsafe { call!(Sysno::lseek, fd.0, 0, libc::SEEK_CUR) }?;
     // SAFETY: no memory is passed.
     unsafe { call!(Sysno::lseek, other.0, offset, libc::SEEK_SET) }?;
+    put(fd, other)
+}
+
+/// Puts another open file in the place of a descriptor as it is: dup3(2). It
+/// passes through execve(2).
+pub fn put(fd: Fd, other: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }?;
     close(other);
     Ok(())
+}
+
+/// pipe2(2): the end to read from, and the one to write to.
+pub fn pipe() -> Result<(Fd, Fd)> {
+    let mut ends = [0; 2];
+    // SAFETY: the kernel writes two descriptors.
+    unsafe { perform!(Sysno::pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC) }?;
+    let [read, write] = ends.map(Fd);
+    Ok((read, write))
 }
 
 /// read(2): the part of `buffer` that was filled; empty at the end of the file.
