@@ -2,10 +2,14 @@
 //! mount_setattr: Linux 5.2 to 5.12): the same tests of all that is mounted, with
 //! a filter around thimble that answers ENOSYS for each of them (`common`).
 
+#![allow(clippy::duplicate_mod)] // each brings what the tests share
+
 #[path = "ephemeral.rs"]
 mod ephemeral;
 #[path = "filesystem.rs"]
 mod filesystem;
+#[path = "races.rs"]
+mod races;
 #[path = "volumes.rs"]
 mod volumes;
 
