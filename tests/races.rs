@@ -99,16 +99,16 @@ fn source() -> tempfile::TempDir {
 #[test]
 fn for_the_target_of_a_volume() {
     let source = source();
-    let volume = format!("{}:/target/deep", source.path().display());
-    let script = "cat /target/deep/content /other/deep/content 2>/dev/null";
+    let volume = format!("{}:/target/made/deep", source.path().display());
+    let script = "cat /target/made/deep/content /other/made/deep/content 2>/dev/null";
     raced("target", &["-v", &volume], script, "content\n");
 }
 
 #[test]
 fn for_the_target_of_a_tmpfs() {
     let script = "for place in target other; do \
-        grep -q \" /$place/deep \" /proc/self/mountinfo && touch /$place/deep/new && echo memory; done";
-    raced("target", &["--tmpfs", "/target/deep"], script, "memory\n");
+        grep -q \" /$place/made/deep \" /proc/self/mountinfo && touch /$place/made/deep/new && echo memory; done";
+    raced("target", &["--tmpfs", "/target/made/deep"], script, "memory\n");
 }
 
 #[test]
@@ -130,8 +130,8 @@ fn name_of_pid_1() -> String {
 #[test]
 fn for_an_ephemeral_root_with_a_volume() {
     let source = source();
-    let volume = format!("{}:/target/deep", source.path().display());
-    let script = "cat /target/deep/content /other/deep/content 2>/dev/null; \
+    let volume = format!("{}:/target/made/deep", source.path().display());
+    let script = "cat /target/made/deep/content /other/made/deep/content 2>/dev/null; \
         touch /target/new /other/new /target/file /other/file 2>/dev/null";
     raced("target", &["-x", "-v", &volume], script, "content\n");
 }
