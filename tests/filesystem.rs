@@ -152,7 +152,6 @@ fn the_mounts_of_a_default_container_are_these() {
         format!("/ rw,nosuid,nodev,relatime {kind}"),
         "/proc rw,nosuid,nodev,noexec,relatime proc".into(),
         format!("/sys {inert} sysfs"),
-        format!("/dev {inert} tmpfs"), // covered by the next
         "/dev rw,nosuid,relatime tmpfs".into(),
         "/dev/pts rw,nosuid,noexec,relatime devpts".into(),
         "/dev/shm rw,nosuid,nodev,noexec,relatime tmpfs".into(),

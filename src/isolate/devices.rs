@@ -58,5 +58,4 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
             report.step_on(Step::MountInDev, name, mounted);
         }
     }
-    report.step(Step::GoTo, kernel::change_directory_to(root));
 }

@@ -39,6 +39,11 @@ const MASKED_PROC: &[&CStr] = &[c"acpi", c"asound", c"scsi"];
 /// Directories of /sys, likewise.
 const MASKED_SYS: &[&CStr] = &[c"firmware", c"devices/virtual/powercap"];
 
+/// What they are covered with: on a file system of its own, which is on top of
+/// the root, and so where `..` of the root leads.
+const MASK_FILE: &CStr = c"/../file";
+const MASK_DIRECTORY: &CStr = c"/../directory";
+
 /// What of /proc sets the host's kernel up, and is therefore read-only.
 const READ_ONLY: &[&CStr] = &[c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
 
@@ -57,22 +62,30 @@ pub fn proc(root: Fd, report: &mut Report) -> Fd {
 
 /// Mounts the kernel's /sys, and masks and protects what is to be, unless `--bare`.
 pub fn kernel_files(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
-    if !config.bare {
-        let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
-        let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
-        let sys = report.step_on(Step::MountSys, c"/sys", mounted);
-        if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
-            own_cgroup(sys, report);
-        }
-        if !config.privileged {
-            let file = mask_file(root, report);
-            mask(proc, MASKED_FILES, Some(file), report);
-            mask(proc, MASKED_PROC, None, report);
-            mask(sys, MASKED_SYS, None, report);
-            protect(proc, report);
-        }
+    if config.bare {
+        return;
     }
-    report.step(Step::GoTo, kernel::change_directory_to(root));
+    let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
+    let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
+    let sys = report.step_on(Step::MountSys, c"/sys", mounted);
+    if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
+        own_cgroup(sys, report);
+    }
+    if !config.privileged {
+        // On top of the root for as long as it takes, where no name of the image's leads to it.
+        let made = kernel::mount(c"tmpfs", c"/", INERT, c"mode=0,size=4k")
+            .and_then(|()| kernel::make_file(CURRENT, MASK_FILE, 0))
+            .and_then(|()| kernel::make_directory(CURRENT, MASK_DIRECTORY))
+            .and_then(|()| kernel::remount(c"/..", INERT | libc::MS_RDONLY));
+        report.step(Step::MakeMask, made);
+        report.step(Step::GoTo, kernel::change_directory_to(sys));
+        mask(MASK_DIRECTORY, MASKED_SYS, report);
+        report.step(Step::GoTo, kernel::change_directory_to(proc));
+        mask(MASK_DIRECTORY, MASKED_PROC, report);
+        mask(MASK_FILE, MASKED_FILES, report);
+        protect(report);
+        report.step(Step::RemoveMask, kernel::detach(c"/.."));
+    }
 }
 
 /// Shows the container's own cgroup, where the host has cgroup v2 in the usual
@@ -117,7 +130,6 @@ pub fn mount_where(
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
     let below = kernel::identity(target)?.device;
-    kernel::close(target);
     let right =
         kernel::file_system(mounted)? == magic as u64 && kernel::identity(mounted)?.device != below;
     if right { Ok(mounted) } else { Err(Errno::ESTALE) }
@@ -225,28 +237,11 @@ fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
     Ok(own == Some(id))
 }
 
-/// An empty file to cover others with, on a file system of its own that is
-/// read-only as a whole. It is mounted on /dev, where the real one will cover it.
-fn mask_file(root: Fd, report: &mut Report) -> Fd {
-    let mounted = over(root, c"dev", c"tmpfs", INERT, c"mode=0,size=4k", libc::TMPFS_MAGIC);
-    let place = report.step_on(Step::MountDev, c"/dev", mounted);
-    let made = kernel::change_directory_to(place)
-        .and_then(|()| kernel::make_file(CURRENT, c"mask", 0))
-        .and_then(|()| kernel::remount(c".", INERT | libc::MS_RDONLY))
-        .and_then(|()| kernel::open(c"mask", libc::O_PATH));
-    report.step(Step::MakeMask, made)
-}
-
-/// Covers entries of a file system that is thimble's own, as far as there are
-/// such: with the empty file, or else with an empty read-only directory.
-fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
-    report.step(Step::GoTo, kernel::change_directory_to(place));
-    let source = file.map(link);
+/// Covers entries of the current directory, a file system that is thimble's
+/// own, as far as there are such, with something empty and read-only.
+fn mask(with: &CStr, names: &[&CStr], report: &mut Report) {
     for name in names {
-        let covered = match &source {
-            Some(source) => kernel::bind(source.as_c_str(), name, false),
-            None => kernel::mount(c"tmpfs", name, INERT | libc::MS_RDONLY, c"size=4k"),
-        };
+        let covered = kernel::bind(with, name, false);
         if covered != Err(Errno::ENOENT) {
             report.step_on(Step::Mask, name, covered);
         }
@@ -254,8 +249,7 @@ fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
 }
 
 /// Makes what is in READ_ONLY so, by a bind on itself.
-fn protect(proc: Fd, report: &mut Report) {
-    report.step(Step::GoTo, kernel::change_directory_to(proc));
+fn protect(report: &mut Report) {
     for name in READ_ONLY {
         let bound = kernel::bind(name, name, true);
         if bound != Err(Errno::ENOENT) {

@@ -38,8 +38,9 @@ impl Program<'_, '_> {
             // No pid namespace ends it with pid 1.
             self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
         }
-        let workdir = self.config.workdir.unwrap_or(c"/");
-        self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
+        if let Some(workdir) = self.config.workdir {
+            self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
+        }
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.report);
