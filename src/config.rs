@@ -3,7 +3,10 @@
 
 use core::ffi::CStr;
 
+#[cfg(feature = "leave-out")]
+use crate::kernel::left_out;
 use crate::kernel::{Argv, List};
+use crate::text::LIMITS;
 
 /// A container, as asked for.
 pub struct Config<'a> {
@@ -21,8 +24,19 @@ pub struct Config<'a> {
     pub hostname: Option<&'a CStr>,
     /// `None` for `thimble-PID`.
     pub name: Option<&'a CStr>,
-    /// User and group of the program; `None` for root's.
-    pub user: Option<(u32, u32)>,
+    /// `USER[:GROUP]` of the program, by number or by the container's own files;
+    /// `None` for root's.
+    pub user: Option<&'a CStr>,
+    /// Groups that the program is in besides.
+    pub group_add: List<&'a CStr>,
+    /// Limits of the program's process, soft and hard, by number; `None` for the caller's.
+    pub ulimits: [Option<[u64; 2]>; LIMITS],
+    /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
+    pub oom_score_adj: Option<&'a CStr>,
+    /// So many descriptors from 3 on are the program's too.
+    pub preserve_fds: u32,
+    /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
+    pub shm_size: Option<u64>,
     /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
     pub cap_add: u64,
     /// Capabilities to take away, likewise.
@@ -30,11 +44,21 @@ pub struct Config<'a> {
     /// Whether execve(2) may give privileges; `None` for what `bare` makes the default.
     pub new_privileges: Option<bool>,
     /// `None` for what `bare` and `privileged` make the default.
-    pub seccomp: Option<Seccomp>,
+    pub seccomp: Option<Seccomp<'a>>,
     /// Root on the host: all capabilities, no filter, nothing masked.
     pub privileged: bool,
     /// How many processes there may be at once, pid 1 included.
     pub pids_limit: Option<Limit>,
+    /// Bytes of memory.
+    pub memory: Option<Limit>,
+    /// Bytes of memory and swap together.
+    pub memory_swap: Option<Limit>,
+    /// Time on processors, in microseconds of each tenth of a second.
+    pub cpus: Option<u64>,
+    /// Share of the processors among those that compete, 2 to 262144.
+    pub cpu_shares: Option<u64>,
+    /// The processors to run on, as `0-2,5`.
+    pub cpuset_cpus: Option<&'a CStr>,
     /// `FILE=VALUE` for files of the container's cgroup.
     pub cgroup_conf: List<&'a CStr>,
     /// The cgroup to make the container's in.
@@ -61,6 +85,13 @@ pub struct Config<'a> {
     pub uts: Option<Share>,
     /// The same for the cgroup namespace.
     pub cgroup_namespace: Option<Share>,
+    /// Whose users there are; `None` for the host's as root, and for everybody
+    /// else the container's own.
+    pub users: Option<Share>,
+    /// `INSIDE:OUTSIDE:COUNT` for each range of user ids.
+    pub uid_maps: List<&'a CStr>,
+    /// The same for group ids; empty for the same as of users.
+    pub gid_maps: List<&'a CStr>,
 }
 
 /// Something to mount into the root, as it was asked for.
@@ -76,11 +107,13 @@ pub enum Mount<'a> {
 
 /// A filter of system calls.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Seccomp {
+pub enum Seccomp<'a> {
     /// thimble's own.
     Default,
     /// None.
     Unconfined,
+    /// The compiled one in this file.
+    File(&'a CStr),
 }
 
 /// A limit that may be none.
@@ -112,7 +145,7 @@ pub enum Network<'a> {
     At(&'a CStr),
 }
 
-impl Config<'_> {
+impl<'a> Config<'a> {
     /// A container without a root, and otherwise the default.
     pub const fn new() -> Self {
         Config {
@@ -124,12 +157,22 @@ impl Config<'_> {
             hostname: None,
             name: None,
             user: None,
+            group_add: List::new(),
+            ulimits: [None; LIMITS],
+            preserve_fds: 0,
+            shm_size: None,
+            oom_score_adj: None,
             cap_add: 0,
             cap_drop: 0,
             new_privileges: None,
             seccomp: None,
             privileged: false,
             pids_limit: None,
+            memory: None,
+            memory_swap: None,
+            cpus: None,
+            cpu_shares: None,
+            cpuset_cpus: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
             verbose: false,
@@ -143,18 +186,45 @@ impl Config<'_> {
             ipc: None,
             uts: None,
             cgroup_namespace: None,
+            users: None,
+            uid_maps: List::new(),
+            gid_maps: List::new(),
+        }
+    }
+
+    /// The first descriptor that is not the program's.
+    pub fn first_own_descriptor(&self) -> u32 {
+        3 + self.preserve_fds
+    }
+
+    /// Makes those namespaces the host's that the attack suite leaves out.
+    #[cfg(feature = "leave-out")]
+    pub fn leave_namespaces_out(&mut self) {
+        for (field, name) in [
+            (&mut self.pid, c"pid namespace"),
+            (&mut self.ipc, c"ipc namespace"),
+            (&mut self.uts, c"uts namespace"),
+            (&mut self.cgroup_namespace, c"cgroup namespace"),
+        ] {
+            if left_out(name) {
+                *field = Some(Share::Host);
+            }
+        }
+        if left_out(c"network namespace") {
+            self.network = Some(Network::Host);
         }
     }
 
     /// Whether anything asks for a cgroup.
     pub fn wants_cgroup(&self) -> bool {
-        self.pids_limit.is_some()
-            || self.cgroup_parent.is_some()
+        [self.pids_limit, self.memory].iter().any(Option::is_some)
+            || self.cpus.or(self.cpu_shares).is_some()
+            || self.cpuset_cpus.or(self.cgroup_parent).is_some()
             || !self.cgroup_conf.as_slice().is_empty()
     }
 
     /// The filter of system calls that the program runs under.
-    pub fn filter(&self) -> Seccomp {
+    pub fn filter(&self) -> Seccomp<'a> {
         let open = self.bare || self.privileged;
         self.seccomp.unwrap_or(if open { Seccomp::Unconfined } else { Seccomp::Default })
     }

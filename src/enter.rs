@@ -5,11 +5,13 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::init;
+use crate::isolate::idmap::{self, Maps};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
-    devices, ephemeral, mounts, namespaces, privileges, program, rootfs, volumes,
+    accounts, descriptors, devices, environment, ephemeral, limits, mounts, namespaces, privileges,
+    program, rootfs, volumes,
 };
-use crate::kernel::{self, Argv};
+use crate::kernel::{self, List, Word, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -19,11 +21,15 @@ pub struct Container<'a> {
     /// What was asked for.
     pub config: &'a Config<'a>,
     /// The program's environment.
-    pub environment: Argv<'a>,
+    pub environment: List<Option<Word<'a>>>,
+    /// The filter of system calls that was read from a file.
+    pub filter: &'a [u8],
     /// The host name inside.
     pub hostname: &'a CStr,
     /// The line between the two sides.
     pub link: Link,
+    /// What its user namespace maps, if it has one of its own.
+    pub maps: Option<&'a Maps>,
 }
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1
@@ -38,33 +44,52 @@ pub fn enter(container: &mut Container) -> u8 {
     // First the death signal, then the look at the link: whichever way the host
     // side dies, one of the two notices.
     report.step(Step::SetDeathSignal, kernel::die_with_parent());
-    link::wait_for_release(link, report);
+    let mapped = link::wait_for_release(link, report);
+    if let Some(maps) = container.maps {
+        idmap::become_root(maps, report);
+        // A change of ids has cleared it, so both once more.
+        report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        link::check_host(link, report);
+    }
     report.tell_number(pack!("thimble: child pid: "), kernel::own_pid().number() as u64);
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
     kernel::set_umask(0);
-    let (root, layers) = rootfs::bind(config, report);
+    let (root, layers) = rootfs::bind(config, mapped, report);
     // While the host's proc and sysfs are there: a user namespace asks for that.
-    let proc = mounts::proc(root, report);
+    let proc = mounts::proc(config, container.maps, root, report);
     if let Some(layers) = layers {
         ephemeral::over_rest(config, root, proc, &layers, report);
     }
     rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
-    mounts::kernel_files(config, root, proc, report);
-    devices::dev(config, root, report);
+    mounts::kernel_files(config, container.maps, root, proc, report);
+    devices::dev(config, container.maps, root, report);
     report.step(Step::GoTo, kernel::change_directory_to(root));
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);
-    rootfs::enter(config, report);
+    rootfs::enter(config, mapped.is_some(), report);
     namespaces::set_up_network(config, report);
 
+    limits::set_oom_score(config, report);
+    limits::make_room(config, report);
     kernel::set_umask(0o022);
-    link::close_all_but(link, report);
+    descriptors::close_all_but(link, config, report);
+    let ids = accounts::resolve(config, container.maps, &mut container.environment, report);
     // Before there is a program that could look into this process.
-    report.step(Step::Undumpable, kernel::make_undumpable());
-    privileges::cut_down(config, report);
-    let program = program::start(config, container.environment, report);
+    if !left_out(c"undumpable") {
+        report.step(Step::Undumpable, kernel::set_dumpable(false));
+    }
+    let rest = privileges::cut_down(config, &ids, container.maps, report);
+    let program = program::start(
+        config,
+        environment::vector(&container.environment),
+        &ids,
+        container.filter,
+        report,
+    );
+    privileges::settle(config, rest, report);
+    descriptors::let_go(config);
     report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
 
     init::attend(program, report).status()

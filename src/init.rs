@@ -21,6 +21,7 @@ pub fn attend(child: Pid, report: &mut Report) -> End {
             if pid == child {
                 return end;
             }
+            report.undo.forget(pid);
         }
     }
 }

@@ -60,9 +60,15 @@ use text::{Packed, Text, pack};
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
 pub fn main(arguments: Argv, environment: Argv) -> u8 {
+    #[cfg(feature = "leave-out")]
+    kernel::remember(environment);
     let mut config = Config::new();
     match cli::read(arguments, &mut config) {
-        Ok(Request::Run) => run::run(&config, environment),
+        Ok(Request::Run) => {
+            #[cfg(feature = "leave-out")]
+            config.leave_namespaces_out();
+            run::run(&config, environment)
+        }
         Ok(Request::RunHelp) => print(help::RUN, options::RUN),
         Ok(Request::Help) => print(help::GENERAL, &[]),
         Ok(Request::Version) => print(help::VERSION, &[]),

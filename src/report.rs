@@ -88,7 +88,7 @@ impl<'a> Report<'a> {
     /// and a hint where the cause is known.
     #[cold]
     #[inline(never)]
-    fn fail(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
+    pub fn fail(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
         self.explain(step, subject, errno);
         self.end(FAILED)
     }
@@ -134,7 +134,7 @@ impl<'a> Report<'a> {
     /// Ends this side: takes back what is to be taken back, tells the failure that
     /// was written down, if there is one, and exits.
     pub fn end(&mut self, status: u8) -> ! {
-        if self.undo.end_child() {
+        if self.undo.end_children() {
             self.lines = Text::new();
         }
         if let Some((name, errno)) = self.undo.run() {

@@ -7,12 +7,17 @@ use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{cgroup, descriptors, environment, namespaces, rootfs, volumes};
+use crate::isolate::{
+    cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
+};
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Text, pack};
+use crate::text::{Packed, Text, pack};
 use crate::undo;
+
+/// Exit status of a program that SIGKILL ended.
+const KILLED: u8 = 128 + libc::SIGKILL as u8;
 
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, caller: Argv) -> u8 {
@@ -27,8 +32,10 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
-    descriptors::take_over(report);
+    descriptors::take_over(config, report);
+    let maps = idmap::plan(config, report);
     let environment = environment::collect(config, variable, caller, report);
+    let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     volumes::look_up(config, report);
     namespaces::enter_network(config, report);
@@ -42,25 +49,39 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let mut stack = report.step(Step::MapStack, Stack::map());
     report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
 
-    let mut container = Container { config, environment, hostname, link };
-    let flags = namespaces::flags(config);
+    let maps = maps.as_ref();
+    let mut container = Container { config, environment, filter, hostname, link, maps };
+    let flags = namespaces::flags(config, maps.is_some());
     let child = kernel::clone_process(flags, &mut stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);
     report.undo.child = Some(child);
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
+    descriptors::let_go(config);
+    if let Some(maps) = maps {
+        idmap::write(maps, child, caller, report);
+    }
+    let root = maps.and_then(|maps| idmap::map_root(maps, child));
     rootfs::go_away(report);
     cgroup::admit(config, child, report);
-    link::release(link, report);
+    link::release(link, root, report);
     let end = init::attend(child, report);
     report.undo.child = None;
     undo::relay(link);
+    if end.status() == KILLED && cgroup::ran_out_of_memory(report) {
+        report.complain(
+            pack!("the program used up its memory and was killed"),
+            c"",
+            c"",
+            Packed::NONE,
+        );
+    }
     report.end(end.status())
 }
 
 /// The container's name, which lies in `text` if it was not given.
 fn name_of<'a>(config: &Config<'a>, text: &'a mut Text) -> &'a CStr {
-    text.push(b"thimble-");
+    text.push(cgroup::PREFIX);
     text.push_number(kernel::own_pid().number() as u64);
     config.name.or(text.as_c_str()).unwrap_or(c"")
 }

@@ -22,20 +22,28 @@ macro_rules! steps {
 steps! {
     WriteOut = "write to standard output",
     Descriptors = "take over the standard descriptors",
-    ProtectInput = "make an input file read-only",
+    HandOn = "hand on descriptor",
+    RelayInput = "relay an input file through a pipe",
     ReadVariables = "read variables from",
     CollectEnvironment = "collect the environment",
+    ReadFilter = "read the seccomp filter",
     OpenRoot = "open the root file system",
     EnterNetwork = "enter the network namespace",
     BlockSignals = "block the signals",
     ResetChild = "reset SIGCHLD",
+    FindCgroups = "find the cgroup hierarchies",
+    FindController = "find the cgroup controller",
+    EnableController = "enable the cgroup controller",
     MakeCgroup = "make the cgroup",
-    OpenCgroup = "open the cgroup",
     RemoveCgroup = "remove the cgroup",
     WriteCgroup = "write the cgroup's",
     MakeLink = "make a socket pair",
     MapStack = "map a stack",
     Clone = "clone",
+    OpenProcess = "open the container's",
+    DenyGroups = "deny setgroups",
+    WriteMap = "write the container's",
+    RunHelper = "run",
     Release = "release the container",
     SetDeathSignal = "set the death signal",
     WaitForRelease = "wait for release",
@@ -68,26 +76,34 @@ steps! {
     Chroot = "chroot",
     Chdir = "chdir",
     LoopbackUp = "set the interface lo up",
+    OomScore = "set oom_score_adj to",
     CloseDescriptors = "close the other descriptors",
     Undumpable = "become undumpable",
+    Dumpable = "become dumpable",
     NewKeyring = "make a session keyring",
     Capabilities = "set the capabilities",
     DropCapability = "drop a capability",
+    Limit = "set the limit on",
     Workdir = "change to the working directory",
     ResetSignals = "reset the signals",
-    Groups = "give up the caller's groups",
+    ReadAccounts = "read the container's",
+    Groups = "set the groups",
     Ids = "set user and group",
     NoNewPrivileges = "set no_new_privs",
     Filter = "load the seccomp filter",
+    LoadFile = "load the seccomp filter of",
     Execute = "execute",
     WaitForSignal = "wait for a signal",
     Wait = "wait",
 }
 
+const NO_PARENT: Packed = pack!("there is no such --cgroup-parent");
+const DELEGATE: Packed = pack!("this takes root, or a --cgroup-parent that is yours");
+const HELPER: Packed =
+    pack!("an ordinary user maps other ids than his own by newuidmap and newgidmap");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
 const NOT_THERE: Packed = pack!("nothing can be mounted on the root itself or below /proc");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
-
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
     (
@@ -95,6 +111,8 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EISDIR,
         pack!("one of them is a directory, which would lead out of the container"),
     ),
+    (Step::HandOn, Errno::EISDIR, pack!("from a directory the program could leave the container")),
+    (Step::HandOn, Errno::EBADF, pack!("--preserve-fds N hands on 3 to 3+N-1: open all of them")),
     (
         Step::OpenRoot,
         Errno::ENOENT,
@@ -106,10 +124,18 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         pack!("ROOTFS is a directory: unpack an image or archive into one"),
     ),
     (
-        Step::MakeCgroup,
+        Step::FindController,
         Errno::ENOENT,
-        pack!("it is made in a cgroup v1 hierarchy, below --cgroup-parent"),
+        pack!("no cgroup file system that is mounted here has it: see /proc/cgroups"),
     ),
+    (
+        Step::EnableController,
+        Errno::EBUSY,
+        pack!("processes lie beside it: choose an empty --cgroup-parent"),
+    ),
+    (Step::EnableController, Errno::EACCES, DELEGATE),
+    (Step::EnableController, Errno::ENOENT, NO_PARENT),
+    (Step::MakeCgroup, Errno::ENOENT, NO_PARENT),
     (
         Step::MakeCgroup,
         Errno::EROFS,
@@ -125,7 +151,7 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EBUSY,
         pack!("a container of this name is running: choose another --name"),
     ),
-    (Step::MakeCgroup, Errno::EACCES, pack!("making cgroups needs root")),
+    (Step::MakeCgroup, Errno::EACCES, DELEGATE),
     (Step::EnterNetwork, Errno::EPERM, pack!("entering a network namespace needs root")),
     (
         Step::Clone,
@@ -133,7 +159,26 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         pack!("a limit on processes leaves no room for pid 1 and the program"),
     ),
     (Step::PivotRoot, Errno::EINVAL, pack!("this root has no parent mount: see --no-pivot")),
-    (Step::Clone, Errno::EPERM, pack!("new namespaces need root (CAP_SYS_ADMIN)")),
+    (
+        Step::Clone,
+        Errno::EPERM,
+        pack!(
+            "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one"
+        ),
+    ),
+    (
+        Step::Clone,
+        Errno::ENOSPC,
+        pack!("this host allows no more namespaces: see /proc/sys/user/max_user_namespaces"),
+    ),
+    (Step::OpenProcess, Errno::ENOENT, pack!("a user namespace needs the host's /proc")),
+    (Step::RunHelper, Errno::ENOENT, HELPER),
+    (Step::RunHelper, Errno::EACCES, HELPER),
+    (
+        Step::MountProc,
+        Errno::EPERM,
+        pack!("parts of this /proc are covered, as inside other containers"),
+    ),
     (
         Step::Clone,
         Errno::EINVAL,
@@ -156,7 +201,36 @@ const HINTS: &[(Step, Errno, Packed)] = &[
     (
         Step::MountVolume,
         Errno::EINVAL,
-        pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
+        pack!(
+            "a directory goes over a directory, a file over a file; a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"
+        ),
+    ),
+    (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
+    (
+        Step::Groups,
+        Errno::EINVAL,
+        pack!("they are more than 65536, or one is not mapped in this user namespace"),
+    ),
+    (
+        Step::Ids,
+        Errno::EINVAL,
+        pack!("that id is not mapped in this user namespace: see --uidmap, --gidmap"),
+    ),
+    (
+        Step::Limit,
+        Errno::EPERM,
+        pack!("a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open"),
+    ),
+    (Step::OomScore, Errno::EACCES, pack!("it is lowered with the host's CAP_SYS_RESOURCE")),
+    (
+        Step::ReadFilter,
+        Errno::EINVAL,
+        pack!("it must be a regular file of 1 to 4096 compiled instructions of 8 bytes"),
+    ),
+    (
+        Step::LoadFile,
+        Errno::EINVAL,
+        pack!("the kernel does not take it for a filter: see seccomp(2)"),
     ),
     (Step::AddDevice, Errno::EPERM, NOT_THERE),
     (Step::AddDevice, Errno::ENODEV, pack!("SRC is neither a character device nor a block device")),

@@ -19,6 +19,10 @@ pub struct Directory<'a> {
     pub name: &'a CStr,
     /// The controller for whose sake it was made.
     pub controller: &'a [u8],
+    /// Whether it is of cgroup v2.
+    pub v2: bool,
+    /// Whether another controller's is the same one.
+    pub shared: bool,
     /// The processes in it may outlive the container's first: end them.
     pub end_all: bool,
 }
@@ -30,6 +34,8 @@ pub struct Undo<'a> {
     pub child: Option<Pid>,
     /// The line on which the child tells why it failed, if it did.
     pub link: Option<Fd>,
+    /// The processes that hand input files on, while they are not reaped.
+    pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory<'a>>,
 }
@@ -37,17 +43,27 @@ pub struct Undo<'a> {
 impl<'a> Undo<'a> {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Undo { child: None, link: None, cgroups: List::new() }
+        Undo { child: None, link: None, relays: List::new(), cgroups: List::new() }
     }
 
-    /// Ends the child, if there is one. Whether it had told a failure of its
+    /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
-    pub fn end_child(&self) -> bool {
-        let Some(child) = self.child else { return false };
-        // It is a child that was not reaped, so it is there to be signalled and waited for.
-        let _ = kernel::send_signal(child, libc::SIGKILL);
-        let _ = kernel::wait_for(child);
-        self.link.is_some_and(relay)
+    pub fn end_children(&self) -> bool {
+        for child in self.relays.as_slice().iter().chain([&self.child]).flatten() {
+            // It was not reaped, so it is there to be signalled and waited for.
+            let _ = kernel::send_signal(*child, libc::SIGKILL);
+            let _ = kernel::wait_for(*child);
+        }
+        self.child.is_some() && self.link.is_some_and(relay)
+    }
+
+    /// A process was reaped: its number may soon be another's.
+    pub fn forget(&mut self, reaped: Pid) {
+        for relay in self.relays.as_mut_slice() {
+            if *relay == Some(reaped) {
+                *relay = None;
+            }
+        }
     }
 
     /// Takes the rest back, the last first. Gives the cgroup that could not be
@@ -98,14 +114,18 @@ fn remove(directory: &Directory) -> kernel::Result<()> {
     Err(Errno::EBUSY)
 }
 
-/// Ends every process of a cgroup of the pids controller. Once its limit is 0
-/// no new one can be made, so the list of those that are there only shrinks.
-fn end_all(pids: Fd) -> kernel::Result<()> {
-    kernel::write_file(pids, c"pids.max", b"0")?;
+/// Ends every process of a cgroup. The kernel does it at once where it can (v2,
+/// Linux 5.14). Else, once the limit of pids is 0, no new one can be made, so the list
+/// of those that are there only shrinks.
+fn end_all(cgroup: Fd) -> kernel::Result<()> {
+    if kernel::write_file(cgroup, c"cgroup.kill", b"1").is_ok() {
+        return Ok(());
+    }
+    kernel::write_file(cgroup, c"pids.max", b"0")?;
     let mut list = List::new();
     for _ in 0..TRIES {
         list.clear();
-        kernel::read_file(pids, c"cgroup.procs", &mut list)?;
+        kernel::read_file(cgroup, c"cgroup.procs", &mut list)?;
         if list.as_slice().is_empty() {
             break;
         }

@@ -1,451 +1,694 @@
-//! Ways out of a container that were found in others, each tried by the
-//! container's root against the default posture, and each with a control: the
-//! same probe where the defence in question was given up by its option, so that
-//! the test cannot pass because the probe is broken.
+//! Ways out of a container, most of them found in other runners. Each is tried
+//! against the default posture, where it has to fail, and then, as a control,
+//! by the same probe against a build in which the one defence that is there
+//! against it is left out by name: there it has to succeed. What `--privileged`
+//! and `--bare` give up is tried by the same list, and compared with the table
+//! in the README.
 
 mod common;
 use common::*;
 
-use std::fs;
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
-/// Runs a perl script in Debian with these options.
-fn perl(options: &[&str], script: &str) -> Ran {
-    let root = debian();
-    let mut words = vec!["run"];
-    words.extend(options);
-    words.extend([root.to_str().unwrap(), "perl", "-e", script]);
-    run(&words)
+/// Who runs thimble.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum Caller {
+    Root,
+    /// An ordinary user, whom no file of the host's knows.
+    User,
 }
 
-/// The errno with which a system call answers inside; 0 for success.
-fn answer(options: &[&str], call: libc::c_long, arguments: &str) -> i32 {
-    let script = format!(
-        "my ($n, $e, $t) = ('/nowhere', '', 'tmpfs'); $! = 0; print syscall({call}{arguments}) == -1 ? $! + 0 : 0"
-    );
-    let ran = perl(options, &script);
-    ran.out.parse().unwrap_or_else(|_| panic!("{ran:?}"))
+/// Everybody for whom the attacks are tried.
+const CALLERS: &[Caller] = &[Caller::Root, Caller::User];
+
+struct Attack {
+    name: &'static str,
+    /// The same in words, for the README's table.
+    words: &'static str,
+    /// The defences that the control leaves out: two, where either is enough. As root and as an
+    /// ordinary user, whom the kernel refuses some of it whatever thimble does.
+    defences: [&'static str; 2],
+    /// Whether it works.
+    attempt: fn(&Scene) -> bool,
 }
 
-const UNFILTERED: &[&str] = &["--security-opt", "seccomp=unconfined"];
+/// What stands in the place of a defence that is the kernel's.
+const KERNEL: &str = "";
 
-#[test]
-fn each_call_that_the_filter_denies_is_denied() {
-    // By a call that is harmless in itself, or senseless: what counts is who refuses it.
-    for (call, arguments) in [
-        (libc::SYS_mount, ", 0, 0, 0, 0, 0"),
-        (libc::SYS_umount2, ", $n, 0"),
-        (libc::SYS_pivot_root, ", $n, $n"),
-        (libc::SYS_open_tree, ", -1, $e, 0"),
-        (libc::SYS_move_mount, ", -1, $e, -1, $e, 0"),
-        (libc::SYS_fsopen, ", $t, 0"),
-        (libc::SYS_fsmount, ", -1, 0, 0"),
-        (libc::SYS_fsconfig, ", -1, 0, 0, 0, 0"),
-        (libc::SYS_fspick, ", -1, $e, 0"),
-        (libc::SYS_mount_setattr, ", -1, $e, 0, 0, 0"),
-        (457, ", 0, 0, 0, 0"),      // statmount
-        (458, ", 0, 0, 0, 0"),      // listmount
-        (467, ", -1, $e, 0, 0, 0"), // open_tree_attr
-        (libc::SYS_setns, ", -1, 0"),
-        (libc::SYS_bpf, ", 0, 0, 0"),
-        (libc::SYS_perf_event_open, ", 0, 0, 0, 0, 0"),
-        (libc::SYS_userfaultfd, ", 0"),
-        (libc::SYS_open_by_handle_at, ", -1, 0, 0"),
-        (libc::SYS_name_to_handle_at, ", -1, 0, 0, 0, 0"),
-        (libc::SYS_kexec_load, ", 0, 0, 0, 0"),
-        (libc::SYS_kexec_file_load, ", -1, -1, 0, 0, 0"),
-        (libc::SYS_init_module, ", 0, 0, 0"),
-        (libc::SYS_finit_module, ", -1, 0, 0"),
-        (libc::SYS_delete_module, ", 0, 0"),
-        (libc::SYS_reboot, ", 0, 0, 0, 0"),
-        (libc::SYS_swapon, ", 0, 0"),
-        (libc::SYS_swapoff, ", 0"),
-        (libc::SYS_syslog, ", 10, 0, 0"),
-        (libc::SYS_acct, ", $n"),
-        (libc::SYS_quotactl, ", 0, 0, 0, 0"),
-        (libc::SYS_fanotify_init, ", 0, 0"),
-        (libc::SYS_kcmp, ", 0, 0, 0, 0, 0"),
-        (libc::SYS_pidfd_getfd, ", -1, 0, 0"),
-        (libc::SYS_process_vm_readv, ", 1, 0, 0, 0, 0, 0"),
-        (libc::SYS_process_vm_writev, ", 1, 0, 0, 0, 0, 0"),
-        (libc::SYS_lookup_dcookie, ", 0, 0, 0"),
-        (libc::SYS_vhangup, ""),
-        (libc::SYS_settimeofday, ", 0, 0"),
-        (libc::SYS_clock_settime, ", 0, 0"),
-        (libc::SYS_adjtimex, ", 0"),
-        (libc::SYS_clock_adjtime, ", 0, 0"),
-        (libc::SYS_add_key, ", 0, 0, 0, 0, 0"),
-        (libc::SYS_request_key, ", 0, 0, 0, 0"),
-        (libc::SYS_keyctl, ", 0, 0"),
-    ] {
-        // All capabilities, so that it is the filter that refuses.
-        assert_eq!(answer(&["--cap-add", "ALL"], call, arguments), libc::EPERM, "call {call}");
-        // The control: without the filter the kernel answers by the arguments, or does it.
-        if ![libc::SYS_reboot, libc::SYS_vhangup].contains(&call) {
-            let options = ["--cap-add", "ALL", "--security-opt", "seccomp=unconfined"];
-            assert_ne!(answer(&options, call, arguments), libc::EPERM, "call {call}, unfiltered");
+/// What there is no defence against, and the README says so.
+const STAYS: &str = "-";
+
+/// A root file system with the probe in it, and next to it a file of the caller's
+/// and a directory: what an attack is after.
+struct Scene {
+    place: tempfile::TempDir,
+    caller: Caller,
+    options: Vec<String>,
+    left_out: &'static str,
+    /// By how much races are shorter than they should be.
+    haste: u32,
+}
+
+impl Scene {
+    fn new(caller: Caller, options: &[&str], left_out: &'static str) -> Scene {
+        let place = tempfile::tempdir().unwrap();
+        let program = if left_out.is_empty() { thimble() } else { thimble_without() };
+        fs::copy(program, place.path().join("thimble")).unwrap();
+        fs::rename(probe_root().keep(), place.path().join("root")).unwrap();
+        fs::create_dir(place.path().join("outside")).unwrap();
+        fs::write(place.path().join("mark"), "the caller's\n").unwrap();
+        if caller == Caller::User {
+            let owner = format!("{USER}:{USER}");
+            let given = command("chown", &["-R", &owner]).arg(place.path()).status();
+            assert!(given.unwrap().success());
         }
+        let options = options.iter().map(|option| option.to_string()).collect();
+        Scene { place, caller, options, left_out, haste: 1 }
     }
-}
 
-#[test]
-fn clone3_io_uring_and_unknown_calls_are_as_if_the_kernel_had_none() {
-    for (call, arguments) in [
-        (libc::SYS_clone3, ", 0, 0"),
-        (libc::SYS_io_uring_setup, ", 0, 0"),
-        (libc::SYS_io_uring_enter, ", -1, 0, 0, 0, 0, 0"),
-        (libc::SYS_io_uring_register, ", -1, 0, 0, 0"),
-        (1000, ""),
-    ] {
-        assert_eq!(answer(&[], call, arguments), libc::ENOSYS, "call {call}");
+    /// The user who runs thimble.
+    fn owner(&self) -> u32 {
+        if self.caller == Caller::User { USER } else { 0 }
     }
-    assert_ne!(answer(UNFILTERED, libc::SYS_io_uring_setup, ", 0, 0"), libc::ENOSYS);
-}
 
-#[test]
-#[cfg(target_arch = "x86_64")]
-fn calls_of_the_x32_and_i386_abis_are_refused() {
-    let getpid = 0x4000_0000 + libc::SYS_getpid;
-    assert_eq!(answer(&[], getpid, ""), libc::ENOSYS);
-    // int 0x80 with i386's getpid: the filter ends the process (SIGSYS).
-    let place = tempfile::tempdir().unwrap();
-    let source = place.path().join("i386.c");
-    fs::write(
-        &source,
-        "int main(void) { int pid; __asm__ volatile(\"int $0x80\" : \"=a\"(pid) : \"a\"(20)); return pid != 2; }",
-    )
-    .unwrap();
-    let root = own_root();
-    let built =
-        command("cc", &["-static", "-o"]).arg(root.path().join("i386")).arg(&source).status();
-    assert!(built.unwrap().success());
-    let path = root.path().to_str().unwrap();
-    assert_eq!(run(&["run", path, "/i386"]).status, Some(128 + libc::SIGSYS));
-    let unfiltered = run(&["run", "--security-opt", "seccomp=unconfined", path, "/i386"]).status;
-    assert_ne!(unfiltered, Some(128 + libc::SIGSYS));
-}
+    /// A path below the scene's directory.
+    fn at(&self, path: &str) -> PathBuf {
+        self.place.path().join(path)
+    }
 
-#[test]
-fn no_new_namespace_of_any_kind() {
-    // And so none in which a nested root would mount something (CVE-2022-0492 by a user namespace).
-    for flag in [
-        0x0002_0000u64,
-        0x0200_0000,
-        0x0400_0000,
-        0x0800_0000,
-        0x1000_0000,
-        0x2000_0000,
-        0x4000_0000,
-    ] {
-        for high in [0, 1u64 << 40] {
-            let arguments = format!(", {}", flag | high);
-            let all = ["--cap-add", "ALL"];
-            assert_eq!(
-                answer(&all, libc::SYS_unshare, &arguments),
-                libc::EPERM,
-                "unshare {flag:#x}"
-            );
-            let arguments = format!(", {}, 0, 0, 0, 0", flag | high | 17);
-            assert_eq!(answer(&all, libc::SYS_clone, &arguments), libc::EPERM, "clone {flag:#x}");
+    fn text(&self, path: &str) -> String {
+        self.at(path).to_str().unwrap().into()
+    }
+
+    /// thimble, with these options besides those of the posture, and words inside.
+    fn thimble(&self, options: &[&str], words: &[&str]) -> Command {
+        self.thimble_under(&[], options, words)
+    }
+
+    /// The same by way of another program, which executes what its last arguments are.
+    fn thimble_under(&self, by: &[&str], options: &[&str], words: &[&str]) -> Command {
+        let (program, root) = (self.text("thimble"), self.text("root"));
+        let user = self.owner().to_string();
+        let mut line: Vec<&str> = by.to_vec();
+        if self.caller == Caller::User {
+            let groups = if by.contains(&"--groups") { "--keep-groups" } else { "--clear-groups" };
+            line.extend(["setpriv", "--reuid", &user, "--regid", &user, groups]);
         }
-        let options = ["--cap-add", "ALL", "--security-opt", "seccomp=unconfined"];
-        assert_eq!(answer(&options, libc::SYS_unshare, &format!(", {flag}")), 0, "{flag:#x}");
+        line.extend([program.as_str(), "run"]);
+        line.extend(self.options.iter().map(String::as_str));
+        line.extend(options);
+        line.push(&root);
+        line.extend(words);
+        let mut command = command(line[0], &line[1..]);
+        command.env("THIMBLE_LEAVE_OUT", self.left_out);
+        command
     }
-    assert_eq!(answer(&["--cap-add", "ALL"], libc::SYS_unshare, ", 128"), libc::EPERM);
-}
 
-#[test]
-fn no_input_is_pushed_into_a_terminal() {
-    // CVE-2017-5226, and with high bits set CVE-2019-10063; TIOCLINUX, CVE-2023-1523.
-    for request in [0x5412u64, 0x541c, 0x1_0000_5412, 0xffff_ffff_0000_541c] {
-        let arguments = format!(", 0, {request}, 0");
-        assert_eq!(
-            answer(&["--cap-add", "ALL"], libc::SYS_ioctl, &arguments),
-            libc::EPERM,
-            "{request:#x}"
-        );
-        // The control: the kernel finds that descriptor 0 is no terminal.
-        assert_eq!(answer(UNFILTERED, libc::SYS_ioctl, &arguments), libc::ENOTTY, "{request:#x}");
+    /// The probe inside, with these words. Whether what it tries works.
+    fn probe(&self, words: &[&str]) -> bool {
+        self.probe_with(&[], words)
     }
-}
 
-#[test]
-fn only_sockets_of_common_families() {
-    for family in 0..48 {
-        let arguments = format!(", {family}, 1, 0");
-        let common = [1, 2, 10, 16, 17].contains(&family);
-        let got = answer(&[], libc::SYS_socket, &arguments);
-        assert_eq!(got == libc::EAFNOSUPPORT, !common, "family {family}: {got}");
+    /// The same with further options of thimble's.
+    fn probe_with(&self, options: &[&str], words: &[&str]) -> bool {
+        worked(&mut self.thimble(options, &[&["probe"], words].concat()))
     }
-    // The control, where the host has such: AF_ALG, whose holes were many.
-    let host = Ran::of(command("perl", &["-e", "print syscall(41, 38, 5, 0)"]).output().unwrap());
-    if host.out != "-1" {
-        assert_eq!(answer(UNFILTERED, libc::SYS_socket, ", 38, 5, 0"), 0);
+
+    /// The same by way of another program.
+    fn probe_under(&self, by: &[&str], words: &[&str]) -> bool {
+        worked(&mut self.thimble_under(by, &[], &[&["probe"], words].concat()))
     }
 }
 
-#[test]
-fn no_personality_that_weakens_the_others_defences() {
-    // READ_IMPLIES_EXEC and ADDR_NO_RANDOMIZE.
-    for persona in [0x0040_0000, 0x0004_0000] {
-        let arguments = format!(", {persona}");
-        assert_eq!(answer(&[], libc::SYS_personality, &arguments), libc::EPERM);
-        assert_eq!(answer(UNFILTERED, libc::SYS_personality, &arguments), 0);
+/// Whether the probe's attack worked, or was refused by thimble or the kernel.
+fn worked(command: &mut Command) -> bool {
+    let ran = Ran::of(command.output().unwrap());
+    println!("{ran:?}");
+    match ran.status {
+        Some(0) => true,
+        Some(1 | 125) => false,
+        _ => panic!("the probe is at fault: {ran:?}"),
     }
 }
 
-#[test]
-fn a_second_chroot_leads_nowhere() {
-    let root = tempfile::tempdir().unwrap();
-    let copied = command("cp", &["-a"]).arg(debian().join(".")).arg(root.path()).status();
-    assert!(copied.unwrap().success());
-    // The classic way: a second chroot below, and up from there. Out is where the image itself
-    // can be seen.
-    let script = format!(
-        "mkdir '/tmp/below'; chroot '/tmp/below' or print 'refused'; chdir '..' for 1..64; \
-         chroot '.'; print -e '{}' ? 'out' : 'in'",
-        root.path().display()
-    );
-    let escape = |options: &[&str]| {
-        let mut words = vec!["run"];
-        words.extend(options);
-        words.extend([root.path().to_str().unwrap(), "perl", "-e", &script]);
-        run(&words).out
+/// What the probe prints outside of any container.
+fn outside(words: &[&str]) -> String {
+    Ran::of(command(probe(), words).output().unwrap()).good()
+}
+
+/// A process that is ended with the test.
+struct Running(Child);
+
+impl Running {
+    fn new(mut command: Command) -> Running {
+        Running(command.spawn().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Opens the slave of a new pseudo-terminal, which lives as long as the first of the two.
+fn terminal() -> (File, File) {
+    let master = File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+    let (mut number, unlock) = (0, 0);
+    // SAFETY: both requests take a pointer to an int.
+    let done = unsafe {
+        [
+            libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &mut number),
+            libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &unlock),
+        ]
     };
-    for options in
-        [&[][..], &["--no-pivot"], &["--bare"], &["--bare", "--no-pivot"], &["--privileged"]]
-    {
-        assert_eq!(escape(options), "in", "{options:?}");
-    }
-    // The control: a mere chroot(1).
-    let chrooted =
-        command("chroot", &[root.path().to_str().unwrap(), "perl", "-e", &script]).output();
-    assert_eq!(Ran::of(chrooted.unwrap()).out, "out");
+    assert_eq!(done, [0, 0]);
+    let slave = File::options().read(true).write(true).open(format!("/dev/pts/{number}")).unwrap();
+    (master, slave)
 }
 
-#[test]
-fn no_descriptor_and_no_directory_of_the_host_leaks() {
-    // CVE-2024-21626: a working directory or a descriptor that lies outside.
-    let (root, program) = (busybox(), thimble());
-    let place = tempfile::tempdir().unwrap();
-    let script = format!(
-        "cd {} && exec 7</ 8</etc/passwd 9<{} && {} run {} sh -c \
-         'ls /proc/self/fd | tr \"\\n\" \" \"; pwd; ls /proc/self/cwd/ | wc -l; cd /proc/self/fd/7 || cd /proc/self/fd/8/../..'",
-        place.path().display(),
-        place.path().display(),
-        program.display(),
-        root.display()
-    );
-    let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
-    assert!(ran.out.starts_with("0 1 2 3 /\n7\n"), "{ran:?}");
-    assert!(ran.err.contains("fd/7: No such file"), "{ran:?}");
-    // A working directory that is to be one of them.
-    for workdir in ["/proc/self/fd/7", "/proc/self/fd/8", "/proc/1/cwd/..", "/proc/self/fd/3"] {
-        let script = format!(
-            "exec 7</ 8</etc; {} run -w {workdir} {} ls",
-            program.display(),
-            root.display()
-        );
-        let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
-        let inside = ran.out.lines().any(|line| line == "busybox" || line == "bin");
-        assert!(ran.status == Some(125) || inside, "{workdir}: {ran:?}");
-        assert!(!ran.out.contains("boot"), "{workdir}: {ran:?}");
-    }
+/// Lets a command run on a terminal that is its session's.
+fn on_terminal(command: &mut Command, slave: File) -> &mut Command {
+    command.stdin(slave);
+    let begin = || {
+        // SAFETY: only system calls, between fork and exec.
+        if unsafe { libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 } {
+            return Err(std::io::Error::last_os_error());
+        }
+        Ok(())
+    };
+    // SAFETY: likewise.
+    unsafe { command.pre_exec(begin) }
 }
 
-#[test]
-fn a_file_given_as_input_cannot_be_written_to() {
-    let file = tempfile::NamedTempFile::new().unwrap();
-    fs::write(file.path(), "first\nsecond\n").unwrap();
-    let (path, program, root) = (file.path().display(), thimble(), busybox());
-    let write = "for n in 0 3; do echo changed > /proc/self/fd/$n; done; cat";
-    let script = format!("{} run {} sh -c '{write}' < {path}", program.display(), root.display());
-    let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
-    assert!(ran.err.contains("can't create /proc/self/fd/0: Read-only file system"), "{ran:?}");
-    assert_eq!(ran.out, "first\nsecond\n");
-    assert_eq!(fs::read_to_string(file.path()).unwrap(), "first\nsecond\n");
-    // From where the caller had read to; also of a file that has no name any more.
-    let script = format!(
-        "{{ read line; rm {path}; {} run {} cat; }} < {path}",
-        program.display(),
-        root.display()
-    );
-    assert_eq!(Ran::of(command("bash", &["-c", &script]).output().unwrap()).good(), "second\n");
-    // The control: outside, such a descriptor can be opened for writing.
-    fs::write(file.path(), "first\n").unwrap();
-    let script = format!("sh -c 'echo changed > /proc/self/fd/0' < {path}");
-    Ran::of(command("sh", &["-c", &script]).output().unwrap()).good();
-    assert_eq!(fs::read_to_string(file.path()).unwrap(), "changed\n");
+/// An ioctl on the caller's terminal, spelled in two ways.
+fn on_a_terminal(scene: &Scene, requests: [&str; 2]) -> bool {
+    let [one, other] = requests.map(|request| {
+        let (_master, slave) = terminal();
+        let mut command = scene.thimble(&[], &["probe", "terminal", request]);
+        worked(on_terminal(&mut command, slave))
+    });
+    assert_eq!(one, other, "{requests:?}");
+    one
 }
 
-#[test]
-fn no_standard_descriptor_is_a_directory() {
-    // From one, `..` leads everywhere: sh < / is enough.
-    let root = busybox();
-    for redirection in ["</", "</tmp", "<.", "2</", "1</"] {
-        let script = format!(
-            "{} run {} sh -c 'ls /proc/self/fd/0/.. /proc/self/fd/2/..' {redirection}",
-            thimble().display(),
-            root.display()
-        );
-        let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
-        let lines = "thimble: take over the standard descriptors: EISDIR: Is a directory\n\
-            thimble: hint: one of them is a directory, which would lead out of the container\n";
-        let told = if redirection == "2</" { "" } else { lines };
-        assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (Some(125), "", told));
+/// Lets a command inherit a directory as descriptor 7.
+fn with_descriptor(command: &mut Command, directory: PathBuf) -> &mut Command {
+    let directory = File::open(directory).unwrap();
+    // SAFETY: only a system call, between fork and exec.
+    unsafe {
+        command.pre_exec(move || match libc::dup2(directory.as_raw_fd(), 7) {
+            7 => Ok(()),
+            _ => Err(std::io::Error::last_os_error()),
+        })
     }
 }
 
-#[test]
-fn pid_1_cannot_be_looked_into_or_written_to() {
-    // CVE-2019-5736 begins with /proc/1/exe; the memory of pid 1 would do as well.
-    for entry in
-        ["exe", "mem", "root", "root/etc", "fd/0", "fd/4", "cwd", "environ", "maps", "ns/mnt"]
-    {
-        let script = format!(
-            "open(my $f, '<', '/proc/1/{entry}') or opendir($f, '/proc/1/{entry}') or readlink('/proc/1/{entry}') \
-             or do {{ print 'refused'; exit }}; print defined(readline $f) ? 'read' : 'opened'"
-        );
-        let got = perl(&[], &script).out;
-        // The entries that have another owner's check open and give nothing.
-        assert_eq!(got, "refused", "{entry}");
-    }
-    // The binary cannot be opened for writing by any of the names that a container has for it.
-    let before = fs::read(thimble()).unwrap();
-    let script = "for (1 .. 400) { for my $n ('/proc/1/exe', '/proc/self/exe', map { qq(/proc/$_/exe) } 1 .. 9) { \
-        open(my $f, '+<', $n) and readlink($n) =~ /thimble/ and syswrite($f, 'x') and print 'written' } }";
-    assert_eq!(perl(&[], script).out, "");
-    assert_eq!(fs::read(thimble()).unwrap(), before);
-    // PTRACE_SEIZE of pid 1 (the numbers are those of x86_64 and aarch64 alike).
-    let seize = ", 0x4206, 1, 0, 0";
-    assert_eq!(answer(&[], libc::SYS_ptrace, seize), libc::EPERM);
-    assert_eq!(answer(UNFILTERED, libc::SYS_ptrace, seize), libc::EPERM);
-    // The control: with the capability for it, one can.
-    assert_eq!(answer(&["--cap-add", "SYS_PTRACE"], libc::SYS_ptrace, seize), 0);
+/// Links that an image may have in the place of a directory, to one of the host's.
+fn hostile_links(target: &str) -> [String; 5] {
+    [
+        target.into(),
+        format!("../../../../../../../..{target}"),
+        format!("/proc/self/root{target}"),
+        format!("/proc/1/cwd{target}"),
+        format!("/proc/self/cwd/../../../../../../..{target}"),
+    ]
 }
 
-#[test]
-fn pid_1_survives_every_signal_from_inside() {
-    let ran = perl(
-        &[],
-        "for my $s (1 .. 64) { next if $s == 18 || $s == 19; kill $s, 1 unless grep { $_ == $s } 1, 2, 3, 15; } sleep 0.2; print 'alive'",
-    );
-    // Those that it passes on come back to the program: the rest has no effect on pid 1 itself.
-    assert!(
-        ran.status == Some(0) && ran.out == "alive" || ran.status.is_some_and(|s| s > 128),
-        "{ran:?}"
-    );
-    assert_eq!(
-        perl(&[], "kill 'KILL', 1; kill 'STOP', 1; select undef, undef, undef, 0.1; print 'alive'")
-            .out,
-        "alive"
-    );
+/// Swaps two names until it is dropped, while a container is started up to so many times: until
+/// one of them `falls`.
+fn race(scene: &Scene, names: [&str; 2], times: u32, mut falls: impl FnMut() -> bool) -> bool {
+    let root = scene.text("root");
+    let _racer = Running::new(command(probe(), &["exchange", &root, names[0], names[1]]));
+    (0..times / scene.haste).any(|_| falls())
 }
 
-#[test]
-fn the_kernels_switches_cannot_be_written() {
-    // core_pattern, modprobe and the like run programs on the host (uevent_helper, CVE-2022-0492).
-    for file in [
-        "/proc/sys/kernel/core_pattern",
-        "/proc/sys/kernel/modprobe",
-        "/proc/sys/fs/binfmt_misc/register",
-        "/proc/sysrq-trigger",
-        "/proc/irq/default_smp_affinity",
-        "/sys/kernel/uevent_helper",
-        "/sys/kernel/mm/transparent_hugepage/enabled",
-        "/sys/fs/cgroup/release_agent",
-    ] {
-        let script = format!("print open(my $f, '>', '{file}') ? 'open' : 'refused'");
-        assert_eq!(perl(&[], &script).out, "refused", "{file}");
-        assert_eq!(perl(&["--cap-add", "ALL"], &script).out, "refused", "{file}, all capabilities");
-    }
-    // The control: privileged, it opens (and is not written to).
-    let script = "print open(my $f, '+<', '/proc/sys/kernel/core_pattern') ? 'open' : 'refused'";
-    assert_eq!(perl(&["--privileged"], script).out, "open");
-    // What is masked gives nothing, and privileged, as the control, it does.
-    let read =
-        |options: &[&str]| sh(options, "cat /proc/keys /proc/timer_list /proc/interrupts").out;
-    assert_eq!(read(&["--cap-add", "ALL"]), "");
-    assert!(read(&["--privileged"]).lines().count() > 5);
+/// One of the three that thimble mounts on, as a link to a directory of the host's that the image
+/// has too, with what a /proc needs in it.
+fn images_link(scene: &Scene, name: &str, step: &str) -> bool {
+    let (place, target) = (scene.at("root").join(name), scene.text("outside"));
+    fs::remove_dir(&place).unwrap();
+    symlink(&target, &place).unwrap();
+    let fake = scene.at("root").join(&target[1..]).join("self");
+    fs::create_dir_all(&fake).unwrap();
+    fs::write(fake.join("status"), "SigIgn:\t0000000000000000\n").unwrap();
+    let words = ["probe", "open", "r", "/bin/probe"];
+    let ran = Ran::of(scene.thimble(&["--verbose"], &words).output().unwrap());
+    println!("{ran:?}");
+    assert_eq!(fs::read_dir(scene.at("outside")).unwrap().count(), 0, "made on the host");
+    ran.status == Some(0) && ran.err.contains(step)
 }
 
-#[test]
-fn no_device_can_be_made_or_brought_along() {
-    // A node that the image brings along, and one made inside: the host's memory and disks.
-    let root = own_root();
-    let made =
-        command("mknod", &[root.path().join("zero").to_str().unwrap(), "c", "1", "5"]).status();
+/// A device node in a directory.
+fn node(path: &Path, numbers: [&str; 2]) {
+    let path = path.to_str().unwrap();
+    let made = command("mknod", &["-m", "666", path, "c", numbers[0], numbers[1]]).status();
     assert!(made.unwrap().success());
-    let path = root.path().to_str().unwrap();
-    let read = |options: &[&str]| {
-        let mut words = vec!["run"];
-        words.extend(options);
-        words.extend([path, "sh", "-c", "head -c 2 /zero | wc -c"]);
-        run(&words).out
+}
+
+macro_rules! attacks {
+    ($($name:ident: $words:literal, without $root:literal $(as user $user:expr)?, $attempt:expr;)*) => {
+        /// All of them, in the order of the README's table.
+        const ATTACKS: &[Attack] = &[$(Attack {
+            name: stringify!($name),
+            words: $words,
+            defences: { let _both = [$root; 2]; $(let _both = [$root, $user];)? _both },
+            attempt: $attempt,
+        }),*];
+        $(
+            #[test]
+            fn $name() {
+                fails_and_its_control_does_not(stringify!($name));
+            }
+        )*
     };
-    assert_eq!(read(&[]), "0\n");
-    assert_eq!(read(&["--cap-add", "ALL"]), "0\n", "nodev, whatever the capabilities");
-    assert_eq!(read(&["--privileged"]), "2\n", "the control");
-    let make = "my $n = '/dev/made'; print syscall(133, $n, 0020666, 0x101) == -1 ? $! + 0 : 0";
-    if cfg!(target_arch = "x86_64") {
-        assert_eq!(perl(&[], make).out, libc::EPERM.to_string());
-        assert_eq!(perl(&["--cap-add", "MKNOD"], make).out, "0", "the control");
+}
+
+fn fails_and_its_control_does_not(name: &str) {
+    let attack = ATTACKS.iter().find(|attack| attack.name == name).unwrap();
+    for (caller, defences) in CALLERS.iter().zip(attack.defences) {
+        let tried = |left_out| (attack.attempt)(&Scene::new(*caller, &[], left_out));
+        assert_eq!(tried(""), defences == STAYS, "{name} as {caller:?}");
+        if defences == KERNEL {
+            // Then also without what stands in its way for root.
+            assert!(!tried(attack.defences[0]), "{name} as {caller:?}: not the kernel's to refuse");
+        } else if defences != STAYS {
+            assert!(tried(defences), "{name} as {caller:?}, the control: refused");
+        }
     }
 }
 
-#[test]
-fn the_images_dev_is_not_used() {
-    // CVE-2025-31133 and CVE-2025-52565: /dev/null or /dev/console of the image as links.
-    let root = own_root();
-    let host = tempfile::NamedTempFile::new().unwrap();
-    fs::write(host.path(), "the host's").unwrap();
-    for name in ["null", "console", "zero", "ptmx", "pts", "shm", "mask"] {
-        let path = root.path().join("dev").join(name);
-        let _ = fs::remove_file(&path);
-        std::os::unix::fs::symlink(host.path(), path).unwrap();
-    }
-    let before = listing(root.path());
-    let path = root.path().to_str().unwrap();
-    let out = run(&[
-        "run",
-        path,
-        "sh",
-        "-c",
-        "echo x > /dev/null; cat /dev/null; ls -l /dev | grep -c tmp",
-    ])
-    .out;
-    assert_eq!(out, "0\n");
-    assert_eq!(fs::read_to_string(host.path()).unwrap(), "the host's");
-    assert_eq!(listing(root.path()), before);
+attacks! {
+    // What the caller hands over.
+    a_directory_as_descriptor:
+        "a directory given as descriptor (`</`)",
+        without "directory check",
+        |scene| {
+            let mut command = scene.thimble(&[], &["probe", "descriptor", &scene.text("mark")]);
+            worked(command.stdin(File::open(scene.place.path()).unwrap()))
+        };
+    an_input_file_written_to:
+        "writing to a file given as input, by `/proc/self/fd/0`",
+        without "input protection",
+        |scene| {
+            let words = ["probe", "write", "/proc/self/fd/0", "changed"];
+            let input = File::open(scene.at("mark")).unwrap();
+            scene.thimble(&[], &words).stdin(input).output().unwrap();
+            fs::read_to_string(scene.at("mark")).unwrap().contains("changed")
+        };
+    a_leaked_descriptor:
+        "a descriptor of the caller's (CVE-2024-21626)",
+        without "closed descriptors",
+        |scene| {
+            let mut command = scene.thimble(&[], &["probe", "descriptor", &scene.text("mark")]);
+            worked(with_descriptor(&mut command, scene.at("outside")))
+        };
+    a_leaked_working_directory:
+        "such a descriptor as the working directory (CVE-2024-21626)",
+        without "closed descriptors",
+        |scene| {
+            let words = ["probe", "here", &scene.text("mark")];
+            let mut command = scene.thimble(&["-w", "/proc/self/fd/7"], &words);
+            worked(with_descriptor(&mut command, scene.at("outside")))
+        };
+    the_callers_groups:
+        "the caller's supplementary groups (CVE-2022-36109)",
+        without "groups" as user STAYS,
+        |scene| {
+            let file = scene.text("root/secret");
+            fs::write(&file, "").unwrap();
+            std::os::unix::fs::chown(&file, Some(0), Some(27)).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o040)).unwrap();
+            let by = ["setpriv", "--groups", "4,27"];
+            let words = ["probe", "open", "r", "/secret"];
+            worked(&mut scene.thimble_under(&by, &["-u", "1000:1000"], &words))
+        };
+    inheritable_capabilities:
+        "inheritable capabilities (CVE-2022-29162)",
+        without "empty inheritable set",
+        |scene| scene.probe_under(&["setpriv", "--inh-caps", "+chown"], &["inheritable"]);
+    the_callers_keyring:
+        "keys of the caller's session",
+        without "keyring,seccomp",
+        |scene| scene.probe_under(&[&scene.text("root/bin/probe"), "with-key"], &["key"]);
+    the_callers_terminal:
+        "opening the terminal of the caller's session",
+        without "session",
+        |scene| {
+            let (_master, slave) = terminal();
+            node(&scene.at("root/dev/tty"), ["5", "0"]);
+            let mut command = scene.thimble(&[], &["probe", "open", "r", "/dev/tty"]);
+            worked(on_terminal(&mut command, slave))
+        };
+    input_pushed_into_a_terminal:
+        "TIOCSTI (CVE-2017-5226), also with high bits (CVE-2019-10063)",
+        without "seccomp,session,capabilities",
+        |scene| on_a_terminal(scene, ["0x5412", "0x100005412"]);
+    a_consoles_selection_pasted:
+        "TIOCLINUX (CVE-2023-1523), also with high bits",
+        without "seccomp,session,capabilities",
+        |scene| on_a_terminal(scene, ["0x541c", "0xffffffff0000541c"]);
+
+    // What the image brings along.
+    images_proc_a_link:
+        "the image's `/proc` as a link to a host directory (CVE-2025-52881)",
+        without "O_NOFOLLOW",
+        |scene| images_link(scene, "proc", "mount proc on /proc");
+    images_dev_a_link:
+        "the same with `/dev` (CVE-2026-41579)",
+        without "O_NOFOLLOW",
+        |scene| images_link(scene, "dev", "mount in /dev pts");
+    images_sys_a_link:
+        "the same with `/sys`",
+        without "O_NOFOLLOW",
+        |scene| images_link(scene, "sys", "mount sysfs on /sys");
+    images_dev_exchanged:
+        "another directory put in the place of `/dev` while it is mounted, to be filled instead",
+        without "check of mounts",
+        |scene| {
+            fs::create_dir(scene.at("root/other")).unwrap();
+            let filled = |name: &str| fs::read_dir(scene.at(name)).unwrap().count() > 0;
+            race(scene, ["dev", "other"], 500, || {
+                scene.thimble(&[], &["probe", "root"]).output().unwrap();
+                filled("root/dev") || filled("root/other")
+            })
+        };
+    images_dev_null:
+        "the image's `/dev/null` as a link to what is masked or read-only (CVE-2025-31133)",
+        without "own mask",
+        |scene| {
+            symlink("/proc/sys/kernel/osrelease", scene.at("root/dev/null")).unwrap();
+            let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+            scene.probe(&["text", "/proc/timer_list", release.trim()])
+        };
+    images_dev_console:
+        "the image's `/dev/console` as a link (CVE-2025-52565)",
+        without "own /dev,own mask",
+        |scene| {
+            fs::write(scene.at("root/dev/null"), "").unwrap();
+            symlink(scene.at("mark"), scene.at("root/dev/console")).unwrap();
+            scene.probe(&["link", "/dev/console"])
+        };
+    images_device:
+        "a device node of the image's",
+        without "nodev",
+        |scene| {
+            node(&scene.at("root/zero"), ["1", "5"]);
+            scene.probe(&["open", "r", "/zero"])
+        };
+    volumes_device:
+        "a device node in a volume",
+        without "nodev",
+        |scene| {
+            node(&scene.at("outside/zero"), ["1", "5"]);
+            let volume = format!("{}:/volume", scene.text("outside"));
+            scene.probe_with(&["-v", &volume], &["open", "r", "/volume/zero"])
+        };
+    a_set_user_id_file:
+        "a set-user-id program of the image's, for another user",
+        without "nosuid,no_new_privs" as user KERNEL,
+        |scene| {
+            let path = scene.at("root/bin/probe");
+            fs::set_permissions(path, fs::Permissions::from_mode(0o4755)).unwrap();
+            scene.probe_with(&["-u", "1000"], &["root"])
+        };
+    volume_target_through_a_link:
+        "a volume's target through links of the image's, absolute or relative",
+        without "in the root",
+        |scene| {
+            let reached = hostile_links(&scene.text("outside")).map(|link| {
+                let _ = fs::remove_file(scene.at("root/link"));
+                symlink(link, scene.at("root/link")).unwrap();
+                let volume = format!("{}:/link/made", scene.text("root/etc"));
+                // Refused or not: what counts is what was made where.
+                scene.probe_with(&["-v", &volume], &["open", "r", "/bin/probe"]);
+                fs::remove_dir(scene.at("outside/made")).is_ok()
+            });
+            reached.contains(&true)
+        };
+    volume_target_exchanged:
+        "the same, exchanged in a loop meanwhile (CVE-2021-30465, CVE-2024-45310)",
+        without "in the root",
+        |scene| {
+            fs::create_dir(scene.at("root/target")).unwrap();
+            symlink(scene.at("outside"), scene.at("root/link")).unwrap();
+            let volume = format!("{}:/target/made", scene.text("root/etc"));
+            race(scene, ["target", "link"], 1000, || {
+                scene.thimble(&["-v", &volume], &["probe", "root"]).output().unwrap();
+                scene.at("outside/made").exists()
+            })
+        };
+    volume_below_proc:
+        "a volume over a part of `/proc`, through a link",
+        without "not below /proc",
+        |scene| {
+            symlink("/proc/sys", scene.at("root/link")).unwrap();
+            fs::write(scene.at("outside/file"), "").unwrap();
+            let volume = format!("{}:/link", scene.text("outside"));
+            scene.probe_with(&["-v", &volume], &["open", "r", "/proc/sys/file"])
+        };
+
+    // Ways out of the root.
+    a_second_chroot:
+        "a second chroot and fchdir, with pivot_root or without",
+        without "over /,pivot",
+        |scene| {
+            let tried = [&[][..], &["--no-pivot"]];
+            tried.iter().any(|way| scene.probe_with(way, &["chroots", &scene.text("mark")]))
+        };
+    a_file_by_its_handle:
+        "open_by_handle_at",
+        without "seccomp,capabilities" as user KERNEL,
+        |scene| scene.probe(&["by-handle", &outside(&["handle", &scene.text("mark")])]);
+    a_mount_that_propagates:
+        "a mount that appears on a host whose mounts are shared",
+        without "private mounts,pivot" as user KERNEL,
+        |scene| {
+            // In a mount namespace that has nothing but its sharing from the host's.
+            let compare = "mount --make-rshared / && list() { cut -d' ' -f5 /proc/self/mountinfo; }; \
+                before=$(list); \"$@\" >&2; test \"$before\" != \"$(list)\"";
+            let by = ["unshare", "--mount", "bash", "-c", compare, "bash"];
+            scene.probe_under(&by, &["open", "r", "/bin/probe"])
+        };
+    a_device_made_inside:
+        "mknod",
+        without "capabilities" as user KERNEL,
+        |scene| scene.probe(&["node", "/dev/made", "1", "5"]);
+    a_new_mount:
+        "a mount made inside",
+        without "seccomp,capabilities",
+        |scene| scene.probe(&["mounts", "tmpfs", ""]);
+    a_capability_that_is_not_kept:
+        "what takes CAP_SYS_ADMIN, as sethostname",
+        without "capabilities",
+        |scene| scene.probe(&["rename-host"]);
+
+    // The kernel's switches.
+    core_pattern:
+        "writing `/proc/sys/kernel/core_pattern`",
+        without "sys" as user KERNEL,
+        |scene| scene.probe(&["open", "w", "/proc/sys/kernel/core_pattern"]);
+    other_switches_of_proc:
+        "writing `/proc/sysrq-trigger`, `/proc/irq`, `/proc/bus`, `/proc/fs`",
+        without "sysrq-trigger,irq,bus,fs" as user KERNEL,
+        |scene| scene.probe(&[
+            "open", "w", "/proc/sysrq-trigger", "/proc/irq/default_smp_affinity",
+            "/proc/bus/pci/00/00.0", "/proc/fs/nfsd/threads",
+        ]);
+    switches_of_sys:
+        "writing in `/sys` (uevent_helper and others)",
+        without "read-only /sys" as user KERNEL,
+        |scene| scene.probe(&[
+            "open", "w", "/sys/kernel/uevent_helper", "/sys/kernel/profiling", "/sys/power/state",
+            "/sys/kernel/mm/transparent_hugepage/enabled", "/sys/bus/cpu/uevent",
+        ]);
+    binfmt_misc:
+        "registering a binary format (binfmt_misc)",
+        without "seccomp,capabilities",
+        |scene| scene.probe(&["mounts", "binfmt_misc", "", "register"]);
+    release_agent:
+        "a cgroup's release_agent (CVE-2022-0492)",
+        without "seccomp,capabilities" as user KERNEL,
+        |scene| scene.probe(&["mounts", "cgroup", "pids", "release_agent"]);
+    release_agent_in_a_user_namespace:
+        "the same in a nested user namespace",
+        without "seccomp" as user KERNEL,
+        |scene| scene.probe(&["nested", "mounts", "cgroup", "pids", "release_agent"]);
+    what_is_masked:
+        "reading what tells about the host (kcore, keys, timer_list, interrupts and others)",
+        without "kcore,keys,latency_stats,timer_list,timer_stats,sched_debug,interrupts,\
+            acpi,asound,scsi,firmware,devices/virtual/powercap",
+        |scene| scene.probe(&[
+            "filled", "/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/sched_debug",
+            "/proc/interrupts", "/proc/acpi", "/proc/scsi", "/sys/firmware",
+        ]);
+
+    // Processes and namespaces.
+    ptrace_of_pid_1:
+        "ptrace of pid 1",
+        without "undumpable",
+        |scene| scene.probe(&["seize"]);
+    pid_1_looked_into:
+        "reading pid 1's memory, root, descriptors or namespaces",
+        without "undumpable",
+        |scene| {
+            let entries = ["mem", "maps", "environ", "root/.", "cwd/.", "fd/0", "ns/mnt"];
+            let paths = entries.map(|entry| format!("/proc/1/{entry}"));
+            let words = ["open", "r"].into_iter().chain(paths.iter().map(String::as_str));
+            scene.probe(&words.collect::<Vec<_>>())
+        };
+    the_runner_overwritten:
+        "opening the runner by `/proc/1/exe`, to overwrite it (CVE-2019-5736)",
+        without "undumpable",
+        |scene| scene.probe(&["runner"]);
+    signals_to_pid_1:
+        "ending pid 1 by a signal",
+        without "pid namespace",
+        |scene| {
+            let ran = scene.thimble(&[], &["probe", "signals"]).output().unwrap();
+            println!("{ran:?}");
+            assert!([Some(1), Some(137)].contains(&ran.status.code()), "{ran:?}");
+            ran.status.code() == Some(137)
+        };
+    a_process_of_the_host:
+        "seeing and signalling processes of the host",
+        without "pid namespace",
+        |scene| {
+            let user = scene.owner().to_string();
+            let words = ["--reuid", &user, "--regid", &user, "--clear-groups", "sleep", "60"];
+            let other = Running::new(command("setpriv", &words));
+            scene.probe(&["process", &other.0.id().to_string()])
+        };
+    the_hosts_network:
+        "connecting to a server on the host's loopback interface",
+        without "network namespace",
+        |scene| {
+            let server = TcpListener::bind("127.0.0.1:0").unwrap();
+            scene.probe(&["connect", &server.local_addr().unwrap().port().to_string()])
+        };
+    the_hosts_queues:
+        "System V message queues of the host",
+        without "ipc namespace",
+        |scene| {
+            let name = unique_name();
+            let key = name.bytes().fold(7u32, |key, byte| key.wrapping_mul(31) + u32::from(byte));
+            let key = (key >> 1).to_string();
+            outside(&["make-queue", &key]);
+            let found = scene.probe(&["queue", &key]);
+            outside(&["remove-queue", &key]);
+            found
+        };
+    the_hosts_name:
+        "changing the host's name",
+        without "uts namespace" as user KERNEL,
+        |scene| {
+            // The host's name is that of a namespace of the test's own.
+            let compare = "before=$(hostname); \"$@\" >&2; test \"$before\" != \"$(hostname)\"";
+            let by = ["unshare", "--uts", "bash", "-c", compare, "bash"];
+            let words = ["probe", "rename-host"];
+            worked(&mut scene.thimble_under(&by, &["--cap-add", "SYS_ADMIN"], &words))
+        };
+    the_hosts_cgroups:
+        "the names of the host's cgroups",
+        without "cgroup namespace",
+        |scene| {
+            let name = unique_name();
+            let place = cgroup_v1("pids").join(&name);
+            fs::create_dir(&place).unwrap();
+            let enter = "echo $$ > $1/cgroup.procs && shift && exec \"$@\"";
+            let by = ["sh", "-c", enter, "sh", place.to_str().unwrap()];
+            let seen = scene.probe_under(&by, &["text", "/proc/self/cgroup", &name]);
+            eventually("it is empty", || fs::remove_dir(&place).is_ok());
+            seen
+        };
+    a_user_namespace:
+        "a user namespace inside, with all capabilities in it",
+        without "seccomp",
+        |scene| scene.probe(&["namespaces", "0x10000000"]);
+    other_namespaces:
+        "a mount, cgroup, uts, ipc, pid, net or time namespace inside",
+        without "seccomp,capabilities",
+        |scene| {
+            let bits = ["0x20000", "0x2000000", "0x4000000", "0x8000000", "0x20000000",
+                "0x40000000", "0x80"];
+            let made = bits.map(|bit| scene.probe(&["namespaces", bit]));
+            assert!(made.iter().all(|one| *one == made[0]), "{made:?}");
+            made[0]
+        };
 }
 
 #[test]
-fn a_hostile_environment_is_only_text() {
-    let root = busybox();
-    let hostile = "A=x\nLD_PRELOAD=/evil.so\n\x1b[2J";
-    let words = [
-        "run",
-        "-e",
-        hostile,
-        "-e",
-        "IFS=/",
-        "-e",
-        "B=../../..",
-        root.to_str().unwrap(),
-        "sh",
-        "-c",
-        "echo \"$A\"; echo $B",
-    ];
-    let out =
-        Ran::of(command(thimble(), &words).env("LD_PRELOAD", "/evil.so").output().unwrap()).good();
-    assert_eq!(out, "x\nLD_PRELOAD=/evil.so\n\x1b[2J\n.. .. ..\n".replace(".. .. ..", "../../.."));
-    // Names that would lead elsewhere are refused before anything is made.
-    for (option, value) in [
-        ("--name", "../x"),
-        ("--name", "a/b"),
-        ("--cgroup-parent", "/../x"),
-        ("--cgroup-conf", "../../x=1"),
+fn each_path_of_proc_and_sys_is_masked_or_read_only_by_its_own_name() {
+    // One left out at a time: only that one can then be read, or written to.
+    let hidden = |path: &str| fs::metadata(path).is_ok();
+    for path in ["kcore", "keys", "timer_list", "sched_debug", "interrupts", "acpi", "scsi"] {
+        let place = format!("/proc/{path}");
+        if !hidden(&place) {
+            continue;
+        }
+        let tried = |left_out: &'static str| {
+            Scene::new(Caller::Root, &["--cap-add", "ALL"], left_out).probe(&["filled", &place])
+        };
+        assert!(!tried(""), "{place}");
+        assert!(!tried("sys"), "{place}");
+        let any = Ran::of(command(probe(), &["filled", &place]).output().unwrap()).status;
+        assert_eq!(tried(path), any == Some(0), "{place}, the control");
+    }
+    for (path, file) in [
+        ("sys", "/proc/sys/kernel/modprobe"),
+        ("sys", "/proc/sys/vm/swappiness"),
+        ("irq", "/proc/irq/default_smp_affinity"),
+        ("bus", "/proc/bus/pci/00/00.0"),
+        ("sysrq-trigger", "/proc/sysrq-trigger"),
     ] {
-        let ran = run(&["run", option, value, root.to_str().unwrap(), "true"]);
-        assert_eq!(ran.status, Some(125), "{option} {value}");
+        if !hidden(file) {
+            continue;
+        }
+        let tried = |left_out: &'static str| {
+            Scene::new(Caller::Root, &["--cap-add", "ALL"], left_out).probe(&["open", "w", file])
+        };
+        assert!(!tried(""), "{file}");
+        assert!(!tried("kcore"), "{file}");
+        assert!(tried(path), "{file}, the control");
+    }
+}
+
+#[test]
+fn what_the_postures_give_up_is_what_the_readme_says() {
+    let postures: [(Caller, &[&str]); 6] = [
+        (Caller::Root, &[]),
+        (Caller::Root, &["--privileged"]),
+        (Caller::Root, &["--bare"]),
+        (Caller::User, &[]),
+        (Caller::User, &["--privileged"]),
+        (Caller::User, &["--bare"]),
+    ];
+    let mut table = String::from(
+        "| attack | root | `--privileged` | `--bare` | a user | `--privileged` | `--bare` |\n\
+         |---|---|---|---|---|---|---|\n",
+    );
+    for attack in ATTACKS {
+        let cells = postures.map(|(caller, options)| {
+            let mut scene = Scene::new(caller, options, "");
+            scene.haste = 10; // each was run at full length by its own test
+            if (attack.attempt)(&scene) { "possible" } else { "refused" }
+        });
+        table += &format!("| {} | {} |\n", attack.words, cells.join(" | "));
+    }
+    let readme = fs::read_to_string("README.md").unwrap();
+    let (before, rest) = readme.split_once("| attack |").unwrap();
+    let (_, after) = rest.split_once("\n\n").unwrap();
+    let anew = format!("{before}{table}\n{after}");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write("README.md", &anew).unwrap();
+    } else {
+        assert!(readme == anew, "UPDATE_GOLDEN=1 writes it anew; it should be:\n\n{table}");
     }
 }

@@ -44,6 +44,18 @@ fn it_has_no_undefined_symbol_and_needs_no_library() {
 }
 
 #[test]
+fn no_defence_can_be_left_out_of_it() {
+    // What a test-only build reads is not even named here, in whatever profile.
+    let named = |program| {
+        let bytes = std::fs::read(program).unwrap();
+        bytes.windows(9).any(|window| window == b"LEAVE_OUT")
+    };
+    assert!(!named(thimble()));
+    assert!(!named(std::path::PathBuf::from(env!("CARGO_BIN_EXE_thimble"))));
+    assert!(named(thimble_without()), "the control");
+}
+
+#[test]
 fn the_release_has_no_panic_text_and_no_path_of_the_builder() {
     let bytes = std::fs::read(thimble()).unwrap();
     if thimble().to_str().unwrap().contains("debug") {

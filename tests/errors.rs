@@ -129,18 +129,11 @@ fn a_missing_working_directory() {
 
 #[test]
 fn no_privilege() {
-    let name = unique_name();
-    // The binary and the root where nobody can reach them.
-    let place = own_root();
-    fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    fs::copy(thimble(), place.path().join("thimble")).unwrap();
-    let root = place.path().to_str().unwrap();
-    let program = place.path().join("thimble");
-    let words = ["--reuid", "65534", "--regid", "65534", "--clear-groups"];
-    let mut case = command("setpriv", &words);
-    case.arg(program).args(["run", "--name", &name, root, "true"]);
+    let (name, ordinary) = (unique_name(), Ordinary::new());
+    let mut case = ordinary.thimble(&["run", "--name", &name, "--userns", "host"]);
+    case.arg(ordinary.root()).arg("true");
     let lines = "thimble: clone: EPERM: Operation not permitted\n\
-        thimble: hint: new namespaces need root (CAP_SYS_ADMIN)\n";
+        thimble: hint: new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one\n";
     fails(&name, case, 125, lines);
 }
 
@@ -165,15 +158,24 @@ fn a_cgroup_that_is_taken_stays_as_it_is() {
 fn a_cgroup_without_a_controller_or_a_parent() {
     let name = unique_name();
     let root = busybox();
-    for (option, value, path) in [
-        ("--cgroup-conf", "frobs.max=5", format!("/sys/fs/cgroup/frobs/{name}")),
-        ("--cgroup-parent", "/nowhere", format!("/sys/fs/cgroup/pids//nowhere/{name}")),
+    for (option, value, lines) in [
+        (
+            "--cgroup-conf",
+            "frobs.max=5",
+            "thimble: find the cgroup controller frobs: ENOENT: No such file or directory\n\
+             thimble: hint: no cgroup file system that is mounted here has it: see /proc/cgroups\n"
+                .to_string(),
+        ),
+        (
+            "--cgroup-parent",
+            "/nowhere",
+            format!(
+                "thimble: make the cgroup /sys/fs/cgroup/pids//nowhere/{name}: ENOENT: No such file or directory\n\
+                 thimble: hint: there is no such --cgroup-parent\n"
+            ),
+        ),
     ] {
         let words = ["run", "--name", &name, option, value, root.to_str().unwrap(), "true"];
-        let lines = format!(
-            "thimble: make the cgroup {path}: ENOENT: No such file or directory\n\
-             thimble: hint: it is made in a cgroup v1 hierarchy, below --cgroup-parent\n"
-        );
         fails(&name, command(thimble(), &words), 125, &lines);
     }
 }
@@ -288,12 +290,24 @@ fn a_kernel_that_lacks_a_namespace() {
 }
 
 #[test]
+fn an_id_that_the_user_namespace_does_not_map() {
+    let name = unique_name();
+    let lines = "thimble: set user and group: EINVAL: Invalid argument\n\
+        thimble: hint: that id is not mapped in this user namespace: see --uidmap, --gidmap\n";
+    for call in ["setresuid", "setresgid"] {
+        let inject = format!("{call}:error=EINVAL:when=1");
+        fails(&name, injected(&name, &inject, &["-u", "5"]), 125, lines);
+    }
+}
+
+#[test]
 fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
     let name = unique_name();
     for (inject, step) in [
         ("rt_sigprocmask:error=EPERM:when=1", "block the signals"),
         ("socketpair:error=EMFILE:when=1", "make a socket pair"),
-        ("mmap:error=ENOMEM:when=3", "map a stack"),
+        ("mmap:error=ENOMEM:when=2", "find the cgroup hierarchies"),
+        ("mmap:error=ENOMEM:when=4", "map a stack"),
         ("sethostname:error=EPERM:when=1", "set the host name"),
         ("setsid:error=EPERM:when=1", "begin a session"),
         ("mount:error=EPERM:when=1", "make all mounts private"),
@@ -306,6 +320,7 @@ fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
         ("chroot:error=EPERM:when=1", "chroot"),
         ("ioctl:error=EPERM:when=1", "set the interface lo up"),
         ("close_range:error=EPERM:when=1", "close the other descriptors"),
+        ("setgroups:error=EPERM:when=1", "set the groups"),
         ("prctl:error=EPERM:when=1", "set the death signal"),
         ("prctl:error=EPERM:when=2", "become undumpable"),
     ] {

@@ -214,6 +214,22 @@ fn dev_has_these_entries_and_they_are_what_they_should_be() {
 }
 
 #[test]
+fn dev_shm_holds_what_was_asked_for() {
+    let script =
+        "dd if=/dev/zero of=/dev/shm/x bs=4k count=1000 2>/dev/null; stat -c %s /dev/shm/x";
+    for (size, want) in
+        [("64k", 65_536), ("8192", 8_192), ("8192b", 8_192), ("1M", 1 << 20), ("1g", 4_096_000)]
+    {
+        let ran = sh(&["--shm-size", size], script);
+        assert_eq!(ran.good(), format!("{want}\n"), "{size}");
+    }
+    // Larger than the machine is no error, and no limit of tmpfs's own is lost by it.
+    let out = sh(&["--shm-size=9223372036854775807"], "stat -f -c '%b %s' /dev/shm").good();
+    let blocks: Vec<u64> = out.split_whitespace().map(|word| word.parse().unwrap()).collect();
+    assert_eq!(blocks[0], (1 << 63) / blocks[1]);
+}
+
+#[test]
 fn of_cgroup_v2_the_container_sees_its_own_read_only_and_the_hosts_options_stay() {
     // A host with cgroup v2 in the usual place, where thimble's cgroup v1 is found too; by binds,
     // for a new mount of cgroup2 would change the host's options. The container runs in a cgroup

@@ -129,16 +129,19 @@ fn a_killed_host_side_leaves_no_process_and_no_mount() {
 #[test]
 fn with_the_hosts_pid_namespace_a_killed_host_side_takes_the_program_along() {
     let mark = format!("34{}", std::process::id());
-    let name = unique_name();
-    let options = ["--pid", "host", "--pids-limit", "-1", "--name", &name];
-    let child = start(&options, &format!("exec sleep {mark}"));
-    eventually("it runs", || !processes_with(&format!("sleep {mark}")).is_empty());
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    child.kill();
-    eventually("the program is gone", || processes_with(&format!("sleep {mark}")).is_empty());
-    // The cgroup stays, as the README says.
-    for place in cgroups_with(&name) {
-        eventually("it is empty", || std::fs::remove_dir(&place).is_ok());
+    // Also one of another user: a change of ids clears the death signal.
+    for user in ["0", "1000:100"] {
+        let name = unique_name();
+        let options = ["--pid", "host", "--pids-limit", "-1", "--name", &name, "-u", user];
+        let child = start(&options, &format!("exec sleep {mark}"));
+        eventually("it runs", || !processes_with(&format!("sleep {mark}")).is_empty());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        child.kill();
+        eventually("the program is gone", || processes_with(&format!("sleep {mark}")).is_empty());
+        // The cgroup stays, as the README says.
+        for place in cgroups_with(&name) {
+            eventually("it is empty", || std::fs::remove_dir(&place).is_ok());
+        }
     }
 }
 

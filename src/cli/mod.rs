@@ -6,7 +6,7 @@ pub mod parser;
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Share};
+use crate::config::{Config, Limit, Share};
 use crate::kernel::Argv;
 use crate::text::{Packed, nearest, pack};
 use parser::{Parser, Usage, Wrong};
@@ -79,6 +79,24 @@ fn run(parser: &mut Parser) -> Result<Request, Wrong> {
 fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.uts == Some(Share::Host) && config.hostname.is_some() {
         return Some((c"--hostname", pack!("would change the host's name, given --uts host")));
+    }
+    let maps = [&config.uid_maps, &config.gid_maps];
+    if config.users == Some(Share::Host) && maps.iter().any(|maps| !maps.as_slice().is_empty()) {
+        return Some((c"--uidmap", pack!("and --gidmap need --userns private")));
+    }
+    let bytes = |limit| match limit {
+        Some(Limit::At(bytes)) => bytes,
+        Some(Limit::Max) => u64::MAX,
+        None => 0,
+    };
+    if config.memory_swap.is_some() && bytes(config.memory_swap) < bytes(config.memory).max(1) {
+        return Some((c"--memory-swap", pack!("must not be less than --memory")));
+    }
+    if config.memory_swap.is_some() && config.memory.is_none() {
+        return Some((c"--memory-swap", pack!("needs --memory")));
+    }
+    if config.bare && config.shm_size.is_some() {
+        return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));
     }
     if config.pid == Some(Share::Host) && !config.wants_cgroup() {
         return Some((

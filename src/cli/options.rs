@@ -8,8 +8,9 @@ use super::parser::{NO_MEMORY, Opt, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, capability, check_cgroup_file, check_cgroup_parent, check_device, check_hostname,
-    check_name, check_tmpfs, check_volume, pack, parse_whole, split_at,
+    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device, check_group,
+    check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs, check_user,
+    check_volume, pack, parse_fraction, parse_limit, parse_size, parse_whole,
 };
 
 /// The options of `thimble run`, as its help shows them.
@@ -19,10 +20,15 @@ pub const RUN: &[Opt] = &[
     Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
     Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
     Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
-    Opt("  -u, --user UID[:GID]            ids of the program (0:0)", Value(user)),
+    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Word(|c| &mut c.user, check_user)),
+    Opt("      --group-add GROUP           one more group for the program", Words(|c| &mut c.group_add, check_group)),
+    Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
+    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Word(|c| &mut c.oom_score_adj, check_oom_score)),
+    Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
     Opt("\nfiles:", Nothing),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
+    Opt("      --shm-size SIZE             what /dev/shm holds at most (64m)", Value(shm_size)),
     Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(device)),
     Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c| &mut c.ephemeral)),
     Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
@@ -33,15 +39,23 @@ pub const RUN: &[Opt] = &[
     Opt("      --ipc private|host          ipc namespace (private)", Whose(|c| &mut c.ipc)),
     Opt("      --uts private|host          uts namespace: the host name (private)", Whose(|c| &mut c.uts)),
     Opt("      --cgroupns private|host     cgroup namespace (private)", Whose(|c| &mut c.cgroup_namespace)),
+    Opt("      --userns private|host       user namespace (root: host; others: private)", Whose(|c| &mut c.users)),
+    Opt("      --uidmap C:H:N              N users from C inside are those from H outside", Words(|c| &mut c.uid_maps, check_id_map)),
+    Opt("      --gidmap C:H:N              the same for groups (as --uidmap)", Words(|c| &mut c.gid_maps, check_id_map)),
     Opt("  -h, --hostname NAME             host name (the container's name)", Word(|c| &mut c.hostname, check_hostname)),
     Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(cap_add)),
     Opt("      --cap-drop CAP|ALL          give a capability up", Value(cap_drop)),
     Opt("      --security-opt OPTION       no-new-privileges=true|false,", Value(security_opt)),
-    Opt("                                  seccomp=default|unconfined", Nothing),
+    Opt("                                  seccomp=default|unconfined|FILE", Nothing),
     Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c| &mut c.privileged)),
     Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c| &mut c.bare)),
     Opt("\nresources:", Nothing),
     Opt("      --pids-limit N              at most N processes, pid 1 included; -1: any", Value(pids_limit)),
+    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(memory)),
+    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(memory_swap)),
+    Opt("      --cpus N                    at most so many processors' time, as 1.5", Value(cpus)),
+    Opt("      --cpu-shares N              weight against others, 2 to 262144 (1024)", Value(cpu_shares)),
+    Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Word(|c| &mut c.cpuset_cpus, check_list)),
     Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Words(|c| &mut c.cgroup_conf, check_cgroup_file)),
     Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Word(|c| &mut c.cgroup_parent, check_cgroup_parent)),
     Opt("\nlife:", Nothing),
@@ -51,6 +65,12 @@ pub const RUN: &[Opt] = &[
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
+
+/// The highest limit on open descriptors (fs.nr_open) that kernels come with.
+const MOST_DESCRIPTORS: u64 = 1 << 20;
+
+/// Sizes of files end here (MAX_LFS_FILESIZE).
+const SIZE_MAX: u64 = 1 << 63;
 
 fn check_env(variable: &CStr) -> Option<Packed> {
     matches!(variable.to_bytes().first(), None | Some(b'='))
@@ -94,14 +114,28 @@ fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
     config.mounts.push(mount).err().map(|_| NO_MEMORY)
 }
 
-fn user(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let (user, group) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0"));
-    // The highest number means "leave it as it is" to setresuid(2).
-    let id = |digits| {
-        parse_whole(digits).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
-    };
-    config.user = id(user).zip(id(group.to_bytes()));
-    config.user.is_none().then_some(pack!("must be UID or UID:GID, numbers up to 4294967294"))
+fn preserve_fds(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let count = parse_whole(value.to_bytes()).filter(|count| *count <= MOST_DESCRIPTORS);
+    config.preserve_fds = count.unwrap_or(0) as u32;
+    count.is_none().then_some(pack!("must be a whole number up to 1048576"))
+}
+
+fn shm_size(config: &mut Config, value: &CStr) -> Option<Packed> {
+    // tmpfs takes 0 for "no limit", and loses count above that.
+    config.shm_size = parse_size(value.to_bytes()).filter(|size| matches!(size, 1..SIZE_MAX));
+    config.shm_size.is_none().then_some(pack!("must be a size above 0, as in 64m"))
+}
+
+fn ulimit(config: &mut Config, value: &CStr) -> Option<Packed> {
+    match parse_limit(value) {
+        Ok((number, values)) => {
+            if let Some(limit) = config.ulimits.get_mut(number) {
+                *limit = Some(values);
+            }
+            None
+        }
+        Err(why) => Some(why),
+    }
 }
 
 fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {
@@ -118,10 +152,16 @@ fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
     named.is_none().then_some(pack!("must be the name of a capability, or ALL"))
 }
 
-fn security_opt(config: &mut Config, value: &CStr) -> Option<Packed> {
+fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    if value.to_bytes().starts_with(b"seccomp=/") {
+        config.seccomp = Some(Seccomp::File(tail(value, 8)));
+        return None;
+    }
     let known = SECURITY.iter().find(|(name, _, _)| *name == value);
     let Some((_, new_privileges, seccomp)) = known else {
-        return Some(pack!("must be no-new-privileges=true|false or seccomp=default|unconfined"));
+        return Some(pack!(
+            "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
+        ));
     };
     config.new_privileges = new_privileges.or(config.new_privileges);
     config.seccomp = seccomp.or(config.seccomp);
@@ -129,7 +169,7 @@ fn security_opt(config: &mut Config, value: &CStr) -> Option<Packed> {
 }
 
 /// What `--security-opt` takes, and what it sets.
-const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp>)] = &[
+const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp<'static>>)] = &[
     (c"no-new-privileges=true", Some(false), None),
     (c"no-new-privileges", Some(false), None),
     (c"no-new-privileges=false", Some(true), None),
@@ -138,10 +178,53 @@ const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp>)] = &[
 ];
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
-    config.pids_limit = Some(match parse_whole(value.to_bytes()) {
-        Some(count @ 1..=PIDS_MAX) => Limit::At(count),
-        None if value == c"-1" => Limit::Max,
-        _ => return Some(pack!("must be a whole number from 1 to 4194304, or -1 for no limit")),
+    let count = |digits: &[u8]| parse_whole(digits).filter(|count| (1..=PIDS_MAX).contains(count));
+    limit(&mut config.pids_limit, value, count)
+        .then_some(pack!("must be a whole number from 1 to 4194304, or -1 for no limit"))
+}
+
+fn memory(config: &mut Config, value: &CStr) -> Option<Packed> {
+    limit(&mut config.memory, value, some_size).then_some(A_SIZE)
+}
+
+fn memory_swap(config: &mut Config, value: &CStr) -> Option<Packed> {
+    limit(&mut config.memory_swap, value, some_size).then_some(A_SIZE)
+}
+
+fn some_size(text: &[u8]) -> Option<u64> {
+    parse_size(text).filter(|size| *size > 0)
+}
+
+const A_SIZE: Packed =
+    pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
+
+/// Sets a limit, if the value is one. Whether it is not.
+fn limit(field: &mut Option<Limit>, value: &CStr, parse: fn(&[u8]) -> Option<u64>) -> bool {
+    let none = (value == c"-1").then_some(Limit::Max);
+    *field = parse(value.to_bytes()).map(Limit::At).or(none);
+    field.is_none()
+}
+
+fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
+    // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
+    config.cpus = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
+    config.cpus.is_none().then_some(pack!("must be a number from 0.01 on, as 2 or 1.5"))
+}
+
+fn cpu_shares(config: &mut Config, value: &CStr) -> Option<Packed> {
+    config.cpu_shares =
+        parse_whole(value.to_bytes()).filter(|shares| (2..=262_144).contains(shares));
+    config.cpu_shares.is_none().then_some(pack!("must be a whole number from 2 to 262144"))
+}
+
+fn check_list(list: &CStr) -> Option<Packed> {
+    let good = Parts::of(list.to_bytes(), b',').all(|range| {
+        let mut ends = Parts::of(range, b'-').map(parse_whole);
+        match [ends.next(), ends.next(), ends.next()] {
+            [Some(Some(_)), None, None] => true,
+            [Some(Some(first)), Some(Some(last)), None] => first <= last,
+            _ => false,
+        }
     });
-    None
+    (!good).then_some(pack!("must be a list of numbers and ranges, as 0-2,5"))
 }

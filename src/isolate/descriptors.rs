@@ -1,64 +1,118 @@
-//! The three standard descriptors, which the container gets from the caller.
+//! The descriptors that the container gets from the caller: the three standard
+//! ones, and those that `--preserve-fds` names. All others are closed.
 //!
 //! /proc/self/fd/0 opens the file behind a descriptor anew, for writing too,
-//! with the rights of whoever asks. So a file that the caller gave to be read is
-//! given through a mount of its own that is read-only and lies nowhere, or else
-//! through a pipe. What the
-//! caller gave to be written to, the program may write to.
+//! with the rights of whoever asks. So a file that the caller gave to be read
+//! reaches the container through a pipe, as with docker. What the caller gave to
+//! be written to, the program may write to.
 
-use crate::kernel::{self, Errno, Fd, Stack};
+use core::ffi::c_int;
+
+use crate::config::Config;
+use crate::isolate::status;
+use crate::kernel::{self, Errno, Fd, Pid, STDIN, STDOUT, Stack, left_out};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::Text;
+use crate::text::{Text, parse_whole};
 
 /// Host side, before anything else is opened, so that nothing takes the number
-/// of a closed one.
-pub fn take_over(report: &mut Report) {
-    for fd in [kernel::STDIN, kernel::STDOUT, kernel::STDERR] {
-        match kernel::file_type(fd) {
-            Err(Errno::EBADF) => report.step(Step::Descriptors, kernel::open_null()),
+/// of a closed one, and all of thimble's own come behind these.
+pub fn take_over(config: &Config, report: &mut Report) {
+    for number in 0..config.first_own_descriptor() {
+        let fd = Fd::new(number as usize);
+        let (step, name) = match number {
+            0..3 => (Step::Descriptors, Text::new()),
+            _ => (Step::HandOn, Text::number(u64::from(number))),
+        };
+        let (step, taken) = match kernel::file_type(fd) {
+            Err(Errno::EBADF) if number < 3 => (step, kernel::open_null()),
             // From a directory, `..` leads everywhere.
-            Ok(libc::S_IFDIR) => report.step(Step::Descriptors, Err(Errno::EISDIR)),
-            Ok(libc::S_IFREG) if kernel::is_read_only(fd) != Ok(false) => {
-                // An older kernel cannot, nor can an ordinary user.
-                report.step(Step::ProtectInput, protect(fd).or_else(|_| relay(fd)));
+            Ok(libc::S_IFDIR) if !left_out(c"directory check") => (step, Err(Errno::EISDIR)),
+            Ok(libc::S_IFREG)
+                if kernel::is_read_only(fd) != Ok(false) && !left_out(c"input protection") =>
+            {
+                let relayed = relay(fd).and_then(|relay| report.undo.relays.push(Some(relay)));
+                (Step::RelayInput, relayed)
             }
-            other => report.step(Step::Descriptors, other.map(drop)),
+            other => (step, other.map(drop)),
+        };
+        report.step_on(step, name.as_c_str().unwrap_or(c""), taken);
+    }
+}
+
+/// A file's way into the container.
+struct Relay {
+    file: Fd,
+    /// The pipe's end to write to.
+    pipe: Fd,
+}
+
+/// Puts a pipe in the place of a file, and a process of its own behind the pipe.
+/// That one ends with the file, when nobody is left to read, or with this side.
+fn relay(file: Fd) -> kernel::Result<Pid> {
+    let (from, to) = kernel::pipe()?;
+    let mut relay = Relay { file, pipe: to };
+    let pid = kernel::clone_process(0, &mut Stack::map()?, &mut relay, |relay| {
+        // The file may be any of them; what it says is in the pipe or lost.
+        let _ = relay.copy();
+        0
+    })?;
+    kernel::close(to);
+    kernel::replace(file, from)?;
+    Ok(pid)
+}
+
+impl Relay {
+    fn copy(&self) -> kernel::Result<()> {
+        // Ctrl-C is the program's business; SIGPIPE comes as an error as well.
+        kernel::block_signals()?;
+        // Nothing but these two stays open, or this process would itself be somebody who is
+        // left to read. (The pipe's numbers are behind the file's, and not those of these.)
+        if self.file.number() != STDIN.number() {
+            kernel::replace(STDIN, self.file)?;
+        }
+        kernel::replace(STDOUT, self.pipe)?;
+        close_range(2, c_int::MAX)?;
+        let mut buffer = [0; 2048];
+        loop {
+            match kernel::read(STDIN, &mut buffer)? {
+                [] => return Ok(()),
+                bytes => kernel::write_all(STDOUT, bytes)?,
+            }
         }
     }
 }
 
-fn protect(fd: Fd) -> kernel::Result<()> {
-    let mount = kernel::open_tree(link(fd).as_c_str().unwrap_or(c""))?;
-    kernel::change_attributes(mount, libc::MOUNT_ATTR_RDONLY, 0, false)?;
-    let again = kernel::open(link(mount).as_c_str().unwrap_or(c""), libc::O_RDONLY)?;
-    kernel::close(mount);
-    kernel::replace(fd, again)
+/// Both sides, once the descriptors are handed on: does not keep the further ones
+/// open, since somebody may wait for the end of a pipe.
+pub fn let_go(config: &Config) {
+    for number in 3..config.first_own_descriptor() {
+        kernel::close(Fd::new(number as usize));
+    }
 }
 
-/// Puts a pipe in a file's place, with a process behind it that reads the file.
-/// It ends with the file, or when nobody is left who would read from the pipe.
-fn relay(fd: Fd) -> kernel::Result<()> {
-    let (from, to) = kernel::pipe()?;
-    let mut stack = Stack::map()?;
-    kernel::clone_process(0, &mut stack, &mut (fd, from, to), |(fd, from, to)| {
-        kernel::close(*from);
-        let mut buffer = [0; 4096];
-        loop {
-            match kernel::read(*fd, &mut buffer) {
-                Ok([]) | Err(_) => return 0,
-                Ok(bytes) if kernel::write_all(*to, bytes).is_err() => return 0,
-                Ok(_) => {}
-            }
-        }
-    })?;
-    kernel::close(to);
-    kernel::put(fd, from)
+/// Container side: closes every descriptor but the program's and thimble's link,
+/// which lies behind them.
+pub fn close_all_but(link: Fd, config: &Config, report: &mut Report) {
+    if left_out(c"closed descriptors") {
+        return;
+    }
+    let (first, link) = (config.first_own_descriptor() as c_int, link.number());
+    let below = if link > first { close_range(first, link - 1) } else { Ok(()) };
+    let closed = below.and_then(|()| close_range(link + 1, c_int::MAX));
+    report.step(Step::CloseDescriptors, closed);
 }
 
-/// The magic link of a descriptor.
-fn link(fd: Fd) -> Text {
-    let mut path = Text::of(&[b"/proc/self/fd/"]);
-    path.push_number(fd.number() as u64);
-    path
+/// Before Linux 5.9 one by one, as far as the process's table of them reaches.
+#[inline(never)]
+fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
+    let closed = kernel::close_range(first, last);
+    if closed != Err(Errno::ENOSYS) {
+        return closed;
+    }
+    let size = status::field(b"FDSize:\t", parse_whole)?.ok_or(Errno::EINVAL)?;
+    for number in first as u64..size.min(last as u64 + 1) {
+        kernel::close(Fd::new(number as usize));
+    }
+    Ok(())
 }

@@ -73,14 +73,15 @@ fn lines<'a>(file: &'a mut [u8], variables: &mut List<&'a CStr>) -> Result<(), u
     Ok(())
 }
 
-/// All of the program's variables, with a null at the end. `hostname` is the
-/// line `HOSTNAME=...`. The files are read here, before anything else is done.
+/// All of the program's variables, with a null at the end; HOME waits for the
+/// container's side if there is a `--user` to be looked up. `hostname` is the line
+/// `HOSTNAME=...`. The files are read here, before anything else is done.
 pub fn collect<'a>(
     config: &Config<'a>,
     hostname: &'a CStr,
     caller: Argv<'a>,
     report: &mut Report,
-) -> Argv<'a> {
+) -> List<Option<Word<'a>>> {
     let mut asked = List::new();
     for path in config.environment_files.as_slice() {
         let mut file = List::new();
@@ -93,18 +94,34 @@ pub fn collect<'a>(
             report.end(FAILED);
         }
     }
-    let root = config.user.is_none_or(|(user, _)| user == 0);
-    let home = if root { c"HOME=/root" } else { c"HOME=/" };
+    let home = if config.user.is_none() { &[c"HOME=/root"][..] } else { &[] };
     let mut variables = Variables { words: List::new(), caller };
     let set = variables
         .set_all(FIXED)
-        .and_then(|()| variables.set(home))
+        .and_then(|()| variables.set_all(home))
         .and_then(|()| variables.set(hostname))
         .and_then(|()| variables.set_all(asked.as_slice()))
         .and_then(|()| variables.set_all(config.environment.as_slice()))
         .and_then(|()| variables.words.push(None));
     report.step(Step::CollectEnvironment, set);
-    Argv::new(variables.words.leak()).unwrap_or(caller)
+    variables.words
+}
+
+/// Adds a variable of these parts, a NUL at their end.
+pub fn add(words: &mut List<Option<Word>>, parts: &[&[u8]]) -> kernel::Result<()> {
+    let mut text = List::new();
+    parts.iter().try_for_each(|part| text.extend(part))?;
+    if let (Some(end), Some(text)) =
+        (words.as_mut_slice().last_mut(), kernel::c_string(text.leak()))
+    {
+        *end = Some(Word::new(text));
+    }
+    words.push(None)
+}
+
+/// The variables as execve(2) takes them.
+pub fn vector<'a>(words: &'a List<Option<Word<'a>>>) -> Argv<'a> {
+    Argv::new(words.as_slice()).unwrap_or(Argv::EMPTY)
 }
 
 /// The value of a variable.
@@ -151,7 +168,8 @@ mod tests {
         for asked in [c"A=1", c"A=2", c"TERM", c"MISSING", c"X", c"AB=3", c"PATH="] {
             config.environment.push(asked).unwrap();
         }
-        let environment = collect(&config, c"HOSTNAME=h", caller, &mut Report::new());
+        let words = collect(&config, c"HOSTNAME=h", caller, &mut Report::new());
+        let environment = vector(&words);
         let got: Vec<_> = environment.words().collect();
         assert_eq!(
             got,

@@ -2,8 +2,6 @@
 //! end and has closed the other, so the death of one is end-of-file for the
 //! other: neither ever waits for the dead.
 
-use core::ffi::c_int;
-
 use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
@@ -34,25 +32,28 @@ impl Link {
     }
 }
 
-/// Host side: lets the container take its first step.
-pub fn release(host: Fd, report: &mut Report) {
-    report.step(Step::Release, kernel::write_all(host, b"!"));
-}
-
-/// Container side: waits to be let go; fails if the host side died instead.
-pub fn wait_for_release(container: Fd, report: &mut Report) {
-    let released = match kernel::read(container, &mut [0]) {
-        Ok([]) => Err(Errno::EPIPE),
-        other => other.map(drop),
+/// Host side: lets the container take its first step, and hands it the root that
+/// only this side could make.
+pub fn release(host: Fd, root: Option<Fd>, report: &mut Report) {
+    let released = match root {
+        Some(root) => kernel::send_descriptor(host, root),
+        None => kernel::write_all(host, b"!"),
     };
-    report.step(Step::WaitForRelease, released);
+    report.step(Step::Release, released);
+    if let Some(root) = root {
+        kernel::close(root);
+    }
 }
 
-/// Container side: closes every descriptor but the standard three and this one.
-#[inline(never)]
-pub fn close_all_but(container: Fd, report: &mut Report) {
-    let own = container.number();
-    let below = if own > 3 { kernel::close_range(3, own - 1) } else { Ok(()) };
-    let closed = below.and_then(|()| kernel::close_range(own + 1, c_int::MAX));
-    report.step(Step::CloseDescriptors, closed);
+/// Container side: waits to be let go, and takes the root that came with it, if
+/// one did; fails if the host side died instead.
+pub fn wait_for_release(container: Fd, report: &mut Report) -> Option<Fd> {
+    let released = kernel::receive_descriptor(container);
+    report.step(Step::WaitForRelease, released.and_then(|came| came.ok_or(Errno::EPIPE)))
+}
+
+/// Container side: fails if the host side has died since.
+pub fn check_host(container: Fd, report: &mut Report) {
+    let alive = if kernel::is_open(container) { Ok(()) } else { Err(Errno::EPIPE) };
+    report.step(Step::WaitForRelease, alive);
 }

@@ -7,8 +7,9 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
-use crate::isolate::places;
-use crate::kernel::{self, CURRENT, Errno, Fd, List};
+use crate::isolate::idmap::Maps;
+use crate::isolate::{namespaces, places};
+use crate::kernel::{self, CURRENT, Errno, Fd, List, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Parts, unescape};
@@ -17,7 +18,10 @@ use crate::text::{Numbered, Parts, unescape};
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
 /// Flags of every mount whose files somebody else wrote.
-pub const FOREIGN: u64 = libc::MS_NODEV | libc::MS_NOSUID;
+pub fn foreign() -> u64 {
+    let unless = |name: &CStr, flag| if left_out(name) { 0 } else { flag };
+    unless(c"nodev", libc::MS_NODEV) | unless(c"nosuid", libc::MS_NOSUID)
+}
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
@@ -50,23 +54,40 @@ const READ_ONLY: &[&CStr] = &[c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
 /// Takes the mount namespace out of all propagation: no mount of the
 /// container's reaches the host, nor the other way round.
 pub fn make_private(report: &mut Report) {
-    report.step(Step::MakePrivate, kernel::make_private())
+    if !left_out(c"private mounts") {
+        report.step(Step::MakePrivate, kernel::make_private())
+    }
+}
+
+/// A user namespace may mount only what its own namespaces own. Where one of
+/// those is the host's, its file system is the host's too, read-only.
+fn hosts(maps: Option<&Maps>, private: bool) -> bool {
+    maps.is_some() && !private
 }
 
 /// Mounts the container's own /proc and gives its root. What else is mounted
 /// goes by its links to descriptors, so that no name is looked up twice.
-pub fn proc(root: Fd, report: &mut Report) -> Fd {
-    let mounted = over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC);
+pub fn proc(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) -> Fd {
+    let mounted = if hosts(maps, config.private(config.pid, true)) {
+        bind_hosts(root, c"proc", c"/proc", None, libc::PROC_SUPER_MAGIC)
+    } else {
+        over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC)
+    };
     report.step_on(Step::MountProc, c"/proc", mounted)
 }
 
 /// Mounts the kernel's /sys, and masks and protects what is to be, unless `--bare`.
-pub fn kernel_files(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
+pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, report: &mut Report) {
     if config.bare {
         return;
     }
-    let flags = if config.privileged { INERT } else { INERT | libc::MS_RDONLY };
-    let mounted = over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC);
+    let writable = config.privileged || left_out(c"read-only /sys");
+    let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
+    let mounted = if hosts(maps, namespaces::own_network(config)) {
+        bind_hosts(root, c"sys", c"/sys", Some(proc), libc::SYSFS_MAGIC)
+    } else {
+        over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC)
+    };
     let sys = report.step_on(Step::MountSys, c"/sys", mounted);
     if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
         own_cgroup(sys, report);
@@ -82,7 +103,12 @@ pub fn kernel_files(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
         mask(MASK_DIRECTORY, MASKED_SYS, report);
         report.step(Step::GoTo, kernel::change_directory_to(proc));
         mask(MASK_DIRECTORY, MASKED_PROC, report);
-        mask(MASK_FILE, MASKED_FILES, report);
+        if left_out(c"own mask") {
+            let images = kernel::open_at(root, c"dev/null", libc::O_PATH);
+            mask(link(report.step(Step::MakeMask, images)).as_c_str(), MASKED_FILES, report);
+        } else {
+            mask(MASK_FILE, MASKED_FILES, report);
+        }
         protect(report);
         report.step(Step::RemoveMask, kernel::detach(c"/.."));
     }
@@ -112,7 +138,32 @@ pub fn over(
     data: &CStr,
     magic: i64,
 ) -> kernel::Result<Fd> {
-    mount_where(&|| kernel::open_at(root, name, DIRECTORY), kind, flags, data, magic)
+    let find = || {
+        let follow = if left_out(c"O_NOFOLLOW") { libc::O_NOFOLLOW } else { 0 };
+        kernel::open_at(root, name, DIRECTORY & !follow)
+    };
+    mount_where(&find, kind, flags, data, magic)
+}
+
+/// Binds a file system of the host's, with all below it, on a directory of the
+/// root, and makes it read-only. Only the root of a mount takes attributes, so
+/// what is given is one.
+fn bind_hosts(
+    root: Fd,
+    name: &CStr,
+    source: &CStr,
+    proc: Option<Fd>,
+    magic: i64,
+) -> kernel::Result<Fd> {
+    let find = || kernel::open_at(root, name, DIRECTORY);
+    kernel::change_directory_to(find()?)?;
+    kernel::bind(source, c".", true)?;
+    let mounted = find()?;
+    if kernel::file_system(mounted)? != magic as u64 {
+        return Err(Errno::ESTALE);
+    }
+    change(mounted, INERT | libc::MS_RDONLY, 0, true, proc.unwrap_or(mounted))?;
+    Ok(mounted)
 }
 
 /// Mounts a file system on the directory that `find` finds. That it lies where
@@ -132,7 +183,7 @@ pub fn mount_where(
     let below = kernel::identity(target)?.device;
     let right =
         kernel::file_system(mounted)? == magic as u64 && kernel::identity(mounted)?.device != below;
-    if right { Ok(mounted) } else { Err(Errno::ESTALE) }
+    if right || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
 /// The link of a descriptor in the container's /proc, seen from there.
@@ -157,7 +208,8 @@ pub fn bind_at(
     kernel::change_directory_to(proc)?;
     kernel::bind(link(source).as_c_str(), link(target).as_c_str(), whole)?;
     let mounted = places::find(root, path, None)?;
-    if kernel::identity(mounted)? != kernel::identity(source)? {
+    let right = kernel::identity(mounted)? == kernel::identity(source)?;
+    if !right && !left_out(c"check of mounts") {
         return Err(Errno::ESTALE);
     }
     // Of what is no mount's root this is refused (EINVAL).
@@ -241,6 +293,9 @@ fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
 /// own, as far as there are such, with something empty and read-only.
 fn mask(with: &CStr, names: &[&CStr], report: &mut Report) {
     for name in names {
+        if left_out(name) {
+            continue;
+        }
         let covered = kernel::bind(with, name, false);
         if covered != Err(Errno::ENOENT) {
             report.step_on(Step::Mask, name, covered);
@@ -251,6 +306,9 @@ fn mask(with: &CStr, names: &[&CStr], report: &mut Report) {
 /// Makes what is in READ_ONLY so, by a bind on itself.
 fn protect(report: &mut Report) {
     for name in READ_ONLY {
+        if left_out(name) {
+            continue;
+        }
         let bound = kernel::bind(name, name, true);
         if bound != Err(Errno::ENOENT) {
             let flags = INERT | libc::MS_RDONLY | libc::MS_BIND;

@@ -4,8 +4,10 @@
 //! exec.
 
 use crate::config::{Config, Seccomp};
+use crate::isolate::accounts::Ids;
+use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
-use crate::kernel::{self, Errno};
+use crate::kernel::{self, Errno, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -24,7 +26,13 @@ const fn set(numbers: &[u32]) -> u64 {
 const DEFAULT: u64 = set(&[0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31]);
 
 const KILL: u64 = set(&[5]);
+const SYS_ADMIN: u64 = set(&[21]);
 const SETGID_SETUID: u64 = set(&[6, 7]);
+
+/// The capabilities in a set.
+fn members(set: u64) -> impl Iterator<Item = u32> {
+    (0..64).filter(move |capability| set & 1 << capability != 0)
+}
 
 /// What the program gets, of what there is. What was asked for by name is in
 /// it also if it is not there, so that the kernel refuses it by an error.
@@ -44,31 +52,42 @@ fn untouched(config: &Config) -> bool {
     config.bare && config.cap_add == 0 && config.cap_drop == 0
 }
 
+/// What the program's process loads the filter of a file by. Such a filter may
+/// forbid anything, also what pid 1 lives by, and what is still to be done: so it
+/// is the program's alone, and comes last of all before execve(2). Without
+/// no_new_privs it takes a capability, through the change of ids.
+fn right_to_load(config: &Config) -> u64 {
+    let file = matches!(config.filter(), Seccomp::File(_));
+    if file && !config.no_new_privileges() { SYS_ADMIN } else { 0 }
+}
+
 /// pid 1: goes under the filter while it still has the right to, with the
 /// program to come; takes from the bounding set what the program is not to have,
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
-/// by it. Whoever takes pid 1 over has gained next to nothing.
-pub fn cut_down(config: &Config, report: &mut Report) {
+/// by it. Whoever takes pid 1 over has gained next to nothing. Gives what of that
+/// `settle` is to leave.
+pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Report) -> u64 {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
-    let keyring = kernel::new_session_keyring();
-    let filtered = config.filter() == Seccomp::Default;
+    let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
+    let filtered = config.filter() == Seccomp::Default && !left_out(c"seccomp");
     if keyring != Err(Errno::ENOSYS) && !(filtered && keyring == Err(Errno::EDQUOT)) {
         report.step(Step::NewKeyring, keyring);
     }
     if filtered {
         report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
-    if !untouched(config) || config.user.is_some() {
-        report.step(Step::Groups, kernel::clear_groups());
+    let stay = left_out(c"groups") || maps.is_some_and(|maps| maps.deny_groups);
+    if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
+        report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
     }
-    if untouched(config) {
-        return;
+    if untouched(config) || left_out(c"capabilities") {
+        return 0;
     }
     let there_is = report.step(Step::Capabilities, kernel::capabilities());
     let kept = kept(config, there_is);
-    for capability in (0..64).filter(|capability| kept & 1 << capability == 0) {
+    for capability in members(!kept) {
         match kernel::drop_from_bounding_set(capability) {
             Err(Errno::EINVAL) => break, // behind the last
             dropped => report.step(Step::DropCapability, dropped),
@@ -78,18 +97,51 @@ pub fn cut_down(config: &Config, report: &mut Report) {
     if config.user.is_some() {
         own |= SETGID_SETUID;
     }
-    report.step(Step::Capabilities, kernel::set_capabilities(own & (kept | there_is)));
+    let own = own & (kept | there_is);
+    let now = own | right_to_load(config);
+    report.step(Step::Capabilities, kernel::set_capabilities(now, 0));
+    own
 }
 
-/// The program's process: what is its own, in the one order that works. Of the
-/// capabilities nothing is left to do: execve(2) gives root what is in the
-/// bounding set, and any other user none, the inheritable set being empty
-/// (capabilities(7), "Transformation of capabilities during execve()").
-pub fn assume(config: &Config, report: &mut Report) {
-    if let Some((user, group)) = config.user {
-        report.step(Step::Ids, kernel::set_ids(user, group));
+/// pid 1, now that there is a program under a filter of its own: gives up what that
+/// took, and goes under the default filter. no_new_privs, by which it does so,
+/// means nothing to a process that executes nothing more.
+pub fn settle(config: &Config, own: u64, report: &mut Report) {
+    if let Seccomp::File(_) = config.filter() {
+        if !untouched(config) {
+            report.step(Step::Capabilities, kernel::set_capabilities(own, 0));
+        }
+        report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
+        report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
     }
-    if config.no_new_privileges() {
+}
+
+/// The program's process: what is its own, in the one order that works. Of root's
+/// capabilities nothing is left to do: execve(2) gives root what is in the
+/// bounding set, and any other user what is ambient (capabilities(7),
+/// "Transformation of capabilities during execve()"). That is what `--cap-add`
+/// asked for, as with podman: `--privileged` alone leaves another user none.
+pub fn assume(config: &Config, ids: &Ids, report: &mut Report) {
+    if config.user.is_some() {
+        let (mut ambient, right) = (0, right_to_load(config));
+        let other = ids.user != 0 && config.cap_add | right != 0;
+        if other {
+            let there_is = report.step(Step::Capabilities, kernel::capabilities());
+            ambient = config.cap_add & kept(config, there_is);
+            // Away from 0 the change of ids would take them.
+            report.step(Step::Capabilities, kernel::keep_capabilities());
+        }
+        report.step(Step::Ids, kernel::set_ids(ids.user, ids.group));
+        if other {
+            // Only what is permitted and inheritable can be ambient, and only
+            // after the change of ids, which empties the ambient set. What is
+            // permitted besides goes with execve(2).
+            let raised = kernel::set_capabilities(ambient | right, ambient)
+                .and_then(|()| members(ambient).try_for_each(kernel::raise_ambient));
+            report.step(Step::Capabilities, raised);
+        }
+    }
+    if config.no_new_privileges() && !left_out(c"no_new_privs") {
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
     }
 }

@@ -3,8 +3,9 @@
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Share};
-use crate::isolate::{environment, privileges};
+use crate::config::{Config, Seccomp, Share};
+use crate::isolate::accounts::Ids;
+use crate::isolate::{environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -18,15 +19,23 @@ struct Program<'a, 'r> {
     config: &'a Config<'a>,
     command: Argv<'a>,
     environment: Argv<'a>,
+    ids: &'a Ids,
+    filter: &'a [u8],
     report: &'a mut Report<'r>,
 }
 
 /// Starts the program. When this returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
-pub fn start(config: &Config, environment: Argv, report: &mut Report) -> Pid {
+pub fn start(
+    config: &Config,
+    environment: Argv,
+    ids: &Ids,
+    filter: &[u8],
+    report: &mut Report,
+) -> Pid {
     let mut stack = report.step(Step::MapStack, Stack::map());
-    let command = config.command.or(Argv::new(SHELL)).unwrap_or(environment);
-    let mut program = Program { config, command, environment, report };
+    let command = config.command.or(Argv::new(SHELL)).unwrap_or(Argv::EMPTY);
+    let mut program = Program { config, command, environment, ids, filter, report };
     let spawned = kernel::spawn(&mut stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
 }
@@ -34,43 +43,33 @@ pub fn start(config: &Config, environment: Argv, report: &mut Report) -> Pid {
 impl Program<'_, '_> {
     /// Everything between the clone and the program's first instruction.
     fn execute(&mut self) -> u8 {
-        if self.config.pid == Some(Share::Host) {
-            // No pid namespace ends it with pid 1.
-            self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
-        }
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
-        privileges::assume(self.config, self.report);
+        privileges::assume(self.config, self.ids, self.report);
+        if self.config.pid == Some(Share::Host) {
+            // No pid namespace ends it with pid 1. After the change of ids, which clears this.
+            self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        }
         self.report.tell(Step::Execute, Some(name));
+        // From here on perhaps no file can be written to, no time is left, or no system call
+        // but execve(2).
+        limits::set(self.config, self.report);
+        if let Seccomp::File(path) = self.config.filter()
+            && let Err(errno) = kernel::set_filter_bytes(self.filter)
+        {
+            self.report.fail(Step::LoadFile, Some(path), errno);
+        }
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {
-            self.search(name)
+            let path = environment::value(self.environment, b"PATH").unwrap_or(c"");
+            search(path, name, &mut |file| self.execute_file(file))
         };
         self.report.explain(Step::Execute, Some(name), errno);
         self.report.end(if errno == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
-    }
-
-    /// Looks for the command in PATH, as execvp(3) does: a directory that may
-    /// not be searched or a file that may not be executed is remembered, in case
-    /// nothing better comes.
-    fn search(&mut self, name: &CStr) -> Errno {
-        let path = environment::value(self.environment, b"PATH").unwrap_or(c"");
-        let mut worst = Errno::ENOENT;
-        for directory in Parts::of(path.to_bytes(), b':') {
-            let directory = if directory.is_empty() { b"." } else { directory };
-            let file = Text::of(&[directory, b"/", name.to_bytes()]);
-            let Some(file) = file.as_c_str() else { continue };
-            match self.execute_file(file) {
-                Errno::ENOENT | Errno::ENOTDIR => {}
-                Errno::EACCES => worst = Errno::EACCES,
-                other => return other,
-            }
-        }
-        worst
     }
 
     /// Executes a file, or gives the reason why not. ENOENT for a file that is
@@ -88,25 +87,35 @@ impl Program<'_, '_> {
     }
 }
 
-/// Ignored and blocked signals would pass through execve(2).
+/// Looks for a command in PATH, as execvp(3) does: a directory that may not be
+/// searched or a file that may not be executed is remembered, in case nothing
+/// better comes.
+pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno) -> Errno {
+    let mut worst = Errno::ENOENT;
+    for directory in Parts::of(path.to_bytes(), b':') {
+        let directory = if directory.is_empty() { b"." } else { directory };
+        let file = Text::of(&[directory, b"/", name.to_bytes()]);
+        let Some(file) = file.as_c_str() else { continue };
+        match execute(file) {
+            Errno::ENOENT | Errno::ENOTDIR => {}
+            Errno::EACCES => worst = Errno::EACCES,
+            other => return other,
+        }
+    }
+    worst
+}
+
+/// Ignored and blocked signals would pass through execve(2). Those that are
+/// ignored are looked up: one look instead of 62 system calls, which it takes
+/// if a long list of groups stands before that line.
 fn reset_signals() -> kernel::Result<()> {
-    let ignored = ignored_signals()?;
+    // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
+    const ANY: u64 = !(1 << 8 | 1 << 18);
+    let ignored = status::field(b"SigIgn:\t", parse_hexadecimal)?.unwrap_or(ANY);
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;
         }
     }
     kernel::unblock_signals()
-}
-
-/// The signals that this process ignores, the lowest bit for signal 1: the line
-/// `SigIgn` of proc_pid_status(5), of the /proc that was mounted for the
-/// container. One look instead of 62 system calls.
-fn ignored_signals() -> kernel::Result<u64> {
-    let file = kernel::open(c"/proc/self/status", libc::O_RDONLY)?;
-    let mut buffer = [0; 2048];
-    let status = kernel::read(file, &mut buffer)?;
-    kernel::close(file);
-    let line = Parts::of(status, b'\n').find_map(|line| line.strip_prefix(b"SigIgn:\t"));
-    line.and_then(parse_hexadecimal).ok_or(Errno::EINVAL)
 }

@@ -9,7 +9,7 @@
 use crate::config::Config;
 use crate::isolate::ephemeral::{self, Layers};
 use crate::isolate::mounts;
-use crate::kernel::{self, Fd};
+use crate::kernel::{self, CURRENT, Fd, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -26,15 +26,27 @@ pub fn go_away(report: &mut Report) {
     report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"));
 }
 
-/// Container side: binds the current directory over `/`, or mounts an overlay
-/// of it there, and goes there. Gives the new root.
-pub fn bind(config: &Config, report: &mut Report) -> (Fd, Option<Layers>) {
-    let layers = config.ephemeral.then(|| ephemeral::over_root(config, report));
-    let bound = if layers.is_some() { Ok(()) } else { kernel::bind(c".", c"/", true) };
-    let opened = bound
-        .and_then(|()| kernel::change_directory(c"/.."))
+/// Container side: binds the current directory, or the mount that the host side
+/// made of it, over `/` and goes there; with `--ephemeral` to an overlay of that.
+/// Gives the new root.
+pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> (Fd, Option<Layers>) {
+    let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
+    let bound = match mapped {
+        Some(tree) => kernel::move_mount(tree, CURRENT, place),
+        None if config.ephemeral => Ok(()),
+        None => kernel::bind(c".", place, true),
+    };
+    let layers = if config.ephemeral {
+        let covered = mapped.map_or(bound, |_| bound.and_then(|()| kernel::change_directory(top)));
+        report.step_on(Step::BindRoot, config.root, covered);
+        Some(ephemeral::over_root(config, report))
+    } else {
+        report.step_on(Step::BindRoot, config.root, bound);
+        None
+    };
+    let root = kernel::change_directory(top)
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
-    (report.step_on(Step::BindRoot, config.root, opened), layers)
+    (report.step_on(Step::BindRoot, config.root, root), layers)
 }
 
 /// Container side, once /proc is there and nothing else: the flags of the root
@@ -42,17 +54,25 @@ pub fn bind(config: &Config, report: &mut Report) -> (Fd, Option<Layers>) {
 /// and set-user-id programs of the image mean nothing.
 pub fn restrict(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if !config.bare && !config.privileged {
-        let added = mounts::change(root, mounts::FOREIGN, 0, true, proc);
+        let added = mounts::change(root, mounts::foreign(), 0, true, proc);
         report.step_on(Step::RestrictRoot, config.root, added);
     }
     if config.read_only {
         // What is mounted below now, and the root itself once mount points were made on it.
-        let read_only = libc::MS_RDONLY;
-        let changed = mounts::change(root, read_only, 0, true, proc)
-            .and_then(|()| mounts::change(proc, 0, read_only, false, proc))
-            .and_then(|()| mounts::change(root, 0, read_only, false, proc));
+        let changed = free(proc).and_then(|proc_free| {
+            let root_free = free(root)?;
+            mounts::change(root, libc::MS_RDONLY, 0, true, proc)?;
+            mounts::change(proc, 0, proc_free, false, proc)?;
+            mounts::change(root, 0, root_free, false, proc)
+        });
         report.step_on(Step::ReadOnly, config.root, changed);
     }
+}
+
+/// MS_RDONLY, if it can be taken off again: if the host has the mount read-only,
+/// a user namespace could not.
+fn free(mount: Fd) -> kernel::Result<u64> {
+    Ok(!kernel::mount_flags(mount)? & libc::MS_RDONLY)
 }
 
 /// Container side: makes the root read-only, if asked to, now that everything
@@ -66,14 +86,13 @@ pub fn seal(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
 }
 
 /// Container side: makes the current directory the root and forgets the host's.
-pub fn enter(config: &Config, report: &mut Report) {
-    if !config.no_pivot {
+pub fn enter(config: &Config, mapped: bool, report: &mut Report) {
+    if !config.no_pivot && !left_out(c"pivot") {
         report.step_on(Step::PivotRoot, config.root, kernel::pivot_root());
-        if config.ephemeral {
-            // The memory lies on the host's root, which is below the last.
+        // What an overlay lies on is on top of the host's root: its memory, and the mapped tree.
+        for _ in 0..1 + u32::from(config.ephemeral) + u32::from(config.ephemeral && mapped) {
             report.step(Step::DetachHost, kernel::detach(c"."));
         }
-        report.step(Step::DetachHost, kernel::detach(c"."));
     }
     report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));
     report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"))

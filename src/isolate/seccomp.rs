@@ -1,4 +1,4 @@
-//! The default filter of system calls: what reaches past the container, or
+//! Filters of system calls: that of a file, and the default one. There, what reaches past the container, or
 //! into corners of the kernel that a program in one has no use for, is refused
 //! with an error; everything else is allowed.
 //!
@@ -7,7 +7,11 @@
 
 use syscalls::Sysno;
 
-use crate::kernel::Instruction;
+use crate::config::{Config, Seccomp};
+use crate::kernel::{self, Errno, Instruction, List};
+use crate::report::Report;
+use crate::steps::Step;
+
 use crate::kernel::arch::{AUDIT_ARCH, FOREIGN_NUMBERS, OWN_DENIED};
 
 /// Refused with EPERM whatever their arguments.
@@ -117,6 +121,25 @@ const fn argument(index: u32) -> u32 {
 
 /// Room while the filter is put together.
 const MOST: usize = 256;
+
+/// So many instructions does the kernel take (BPF_MAXINSNS).
+const LONGEST: usize = 4096;
+
+/// Host side, before anything is done: the filter of `--security-opt seccomp=FILE`,
+/// a `struct sock_filter` behind the other; empty if there is none to be read.
+/// Whether it is a filter the kernel will say.
+pub fn read<'a>(config: &Config, report: &mut Report) -> &'a [u8] {
+    let mut bytes = List::new();
+    if let Seccomp::File(path) = config.filter() {
+        let read = kernel::read_regular_file(path, &mut bytes).and_then(|()| {
+            let (length, size) = (bytes.as_slice().len(), size_of::<Instruction>());
+            let whole = length % size == 0 && (1..=LONGEST * size).contains(&length);
+            if whole { Ok(()) } else { Err(Errno::EINVAL) }
+        });
+        report.step_on(Step::ReadFilter, path, read);
+    }
+    bytes.leak()
+}
 
 struct Builder {
     instructions: [Instruction; MOST],

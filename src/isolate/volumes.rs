@@ -65,8 +65,8 @@ fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
     let source = source(&fields, device)?;
     let flags = match fields.bytes(2) {
         _ if device => libc::MS_NOSUID | libc::MS_NOEXEC,
-        b"ro" => mounts::FOREIGN | libc::MS_RDONLY,
-        _ => mounts::FOREIGN,
+        b"ro" => mounts::foreign() | libc::MS_RDONLY,
+        _ => mounts::foreign(),
     };
     let path = fields.bytes(if fields.count() > 1 { 1 } else { 0 });
     mounts::bind_at(root, proc, source, path, true, flags)

@@ -27,7 +27,8 @@ pub const STDOUT: Fd = Fd(1);
 pub const STDERR: Fd = Fd(2);
 
 impl Fd {
-    pub(super) fn new(number: usize) -> Fd {
+    /// The descriptor of this number, which somebody opened.
+    pub fn new(number: usize) -> Fd {
         Fd(number as c_int)
     }
 
@@ -78,32 +79,22 @@ pub fn is_read_only(fd: Fd) -> Result<bool> {
     Ok(flags as c_int & libc::O_ACCMODE == libc::O_RDONLY)
 }
 
-/// Puts another open file in the place of a descriptor, at the same offset
-/// (lseek(2), dup3(2)). It passes through execve(2).
+/// Puts another open file in the place of a descriptor (dup3(2)), to pass
+/// through execve(2).
 pub fn replace(fd: Fd, other: Fd) -> Result<()> {
-    // SAFETY: no memory is passed.
-    let offset = unsafe { call!(Sysno::lseek, fd.0, 0, libc::SEEK_CUR) }?;
-    // SAFETY: no memory is passed.
-    unsafe { call!(Sysno::lseek, other.0, offset, libc::SEEK_SET) }?;
-    put(fd, other)
-}
-
-/// Puts another open file in the place of a descriptor as it is: dup3(2). It
-/// passes through execve(2).
-pub fn put(fd: Fd, other: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }?;
     close(other);
     Ok(())
 }
 
-/// pipe2(2): the end to read from, and the one to write to.
+/// pipe2(2) with O_CLOEXEC: the end to read from, and the one to write to.
 pub fn pipe() -> Result<(Fd, Fd)> {
-    let mut ends = [0; 2];
-    // SAFETY: the kernel writes two descriptors.
-    unsafe { perform!(Sysno::pipe2, ends.as_mut_ptr(), libc::O_CLOEXEC) }?;
-    let [read, write] = ends.map(Fd);
-    Ok((read, write))
+    let mut pair: [c_int; 2] = [-1; 2];
+    // SAFETY: the kernel writes two descriptors into the array.
+    unsafe { perform!(Sysno::pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
+    let [from, to] = pair.map(Fd);
+    Ok((from, to))
 }
 
 /// read(2): the part of `buffer` that was filled; empty at the end of the file.
@@ -200,6 +191,43 @@ pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }
 }
 
+/// flock(2) with LOCK_EX and LOCK_NB: for as long as the descriptor is open.
+/// EAGAIN where somebody else has the lock.
+pub fn lock(fd: Fd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::flock, fd.0, libc::LOCK_EX | libc::LOCK_NB) }
+}
+
+/// getdents64(2): the part of `buffer` that was filled, for `Entries`; empty at the
+/// end of the directory.
+pub fn read_directory(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
+    // SAFETY: the buffer is writable for its length.
+    let length = unsafe { call!(Sysno::getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) }?;
+    Ok(buffer.get(..length).unwrap_or(&[]))
+}
+
+/// The names in what `read_directory` gave: the kernel's `struct linux_dirent64`, of which
+/// the length is a 16-bit number at byte 16 and the name begins at byte 19.
+pub struct Entries<'a>(&'a [u8]);
+
+impl<'a> Entries<'a> {
+    /// Those of these entries.
+    pub fn of(entries: &'a [u8]) -> Entries<'a> {
+        Entries(entries)
+    }
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = &'a CStr;
+
+    fn next(&mut self) -> Option<&'a CStr> {
+        let [low, high] = *self.0.get(16..)?.first_chunk()?;
+        let (entry, rest) = self.0.split_at_checked(u16::from_ne_bytes([low, high]).into())?;
+        self.0 = rest;
+        CStr::from_bytes_until_nul(entry.get(19..)?).ok()
+    }
+}
+
 /// Which file it is: the file system's number and the inode's.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Identity {
@@ -229,30 +257,30 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
-/// The kernel's `struct statfs` of 64-bit processors. The C libraries have no
-/// name for all of it.
-#[repr(C)]
-struct FileSystem {
-    kind: u64,
-    /// Block size, counts of blocks and inodes, ID, longest name, fragment size.
-    sizes: [u64; 9],
-    flags: u64,
-    spare: [u64; 4],
+/// fstat(2), of which only the device's own numbers are kept, where it is a
+/// character device: its major and minor number.
+pub fn character_device(fd: Fd) -> Result<(u32, u32)> {
+    let status = status(fd)?;
+    if status.st_mode & libc::S_IFMT != libc::S_IFCHR {
+        return Err(Errno::ENODEV);
+    }
+    Ok((libc::major(status.st_rdev), libc::minor(status.st_rdev)))
 }
 
-fn file_system_status(fd: Fd) -> Result<FileSystem> {
-    let mut status = MaybeUninit::<FileSystem>::uninit();
-    // SAFETY: on success the kernel has filled the whole structure.
-    unsafe {
-        perform!(Sysno::fstatfs, fd.0, status.as_mut_ptr())?;
-        Ok(status.assume_init())
-    }
+/// `f_type` and `f_flags` of the kernel's `struct statfs`, which on 64 bits is
+/// fifteen words (asm-generic/statfs.h). What libc has differs by C library.
+fn file_system_status(fd: Fd) -> Result<(u64, u64)> {
+    let mut words = [0u64; 15];
+    // SAFETY: the kernel fills the structure, which the words are as large as.
+    unsafe { perform!(Sysno::fstatfs, fd.0, words.as_mut_ptr()) }?;
+    let [kind, .., flags, _, _, _, _] = words;
+    Ok((kind, flags))
 }
 
 /// The type of the file system that a descriptor lies on: one of the
 /// `*_SUPER_MAGIC` of statfs(2).
 pub fn file_system(fd: Fd) -> Result<u64> {
-    file_system_status(fd).map(|status| status.kind)
+    file_system_status(fd).map(|status| status.0)
 }
 
 /// The flags of the mount that a descriptor lies on, as mount(2) takes them.
@@ -262,7 +290,7 @@ pub fn mount_flags(fd: Fd) -> Result<u64> {
     const SAME: u64 = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
     const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     const NOSYMFOLLOW: u64 = 256;
-    let flags = file_system_status(fd)?.flags;
+    let flags = file_system_status(fd)?.1;
     let moved = |bit: u64, to| if flags & bit == 0 { 0 } else { to };
     Ok(flags & SAME | moved(0x1000, libc::MS_RELATIME) | moved(0x2000, NOSYMFOLLOW))
 }
@@ -307,8 +335,22 @@ pub fn close_range(first: c_int, last: c_int) -> Result<()> {
 
 /// Adds the bytes of a whole file to a list. EFBIG for more than 16 MiB.
 pub fn read_file(directory: Fd, path: &CStr, list: &mut List<u8>) -> Result<()> {
+    read_all(open_at(directory, path, libc::O_RDONLY)?, list)
+}
+
+/// The same for a file that somebody else may have put there: only a regular
+/// one, and not one of /proc's, which call themselves regular, and some of which
+/// do something when read (/proc/kmsg empties the kernel's log). EINVAL for any
+/// other; opening a pipe does not wait for its writer.
+pub fn read_regular_file(path: &CStr, list: &mut List<u8>) -> Result<()> {
+    let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)?;
+    let regular =
+        file_type(file)? == libc::S_IFREG && file_system(file)? != libc::PROC_SUPER_MAGIC as u64;
+    if regular { read_all(file, list) } else { Err(Errno::EINVAL) }
+}
+
+fn read_all(file: Fd, list: &mut List<u8>) -> Result<()> {
     const LARGEST: usize = 16 << 20;
-    let file = open_at(directory, path, libc::O_RDONLY)?;
     let mut buffer = [0; 4096];
     loop {
         let bytes = read(file, &mut buffer)?;

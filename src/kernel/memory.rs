@@ -98,6 +98,13 @@ impl<T: Copy> List<T> {
         unsafe { core::slice::from_raw_parts_mut(self.items.as_ptr(), self.length) }
     }
 
+    /// Gives the memory back.
+    pub fn free(self) {
+        // SAFETY: the mapping is this list's own, and `self` is gone with it. The call cannot fail
+        // for a range that was mapped, and refuses the empty one of a list without memory.
+        let _ = unsafe { call!(Sysno::munmap, self.items.as_ptr(), self.mapped) };
+    }
+
     /// The items, from now on by themselves.
     pub fn leak<'a>(self) -> &'a mut [T] {
         // SAFETY: as above; the memory stays mapped, and nobody else has it any more.

@@ -7,6 +7,7 @@
 pub mod arch;
 mod errno;
 mod file;
+mod left_out;
 mod memory;
 mod mount;
 mod namespace;
@@ -19,6 +20,7 @@ mod words;
 pub use errno::{Errno, Result};
 use errno::{call, perform};
 pub use file::*;
+pub use left_out::*;
 pub use memory::*;
 pub use mount::*;
 pub use namespace::*;

@@ -1,6 +1,6 @@
 //! The mount table of the process's own mount namespace.
 
-use core::ffi::{CStr, c_char};
+use core::ffi::{CStr, c_char, c_int};
 use core::ptr::null;
 
 use syscalls::Sysno;
@@ -47,8 +47,20 @@ struct Attributes {
 /// mount_setattr(2): sets and clears flags (`MOUNT_ATTR_*`) of a mount and, if
 /// asked to, of all below it. ENOSYS before Linux 5.12.
 pub fn change_attributes(mount: Fd, set: u64, clear: u64, recursive: bool) -> Result<()> {
-    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
-    let attributes = Attributes { set, clear, propagation: 0, userns: 0 };
+    let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
+    set_attributes(mount, flags, Attributes { set, clear, propagation: 0, userns: 0 })
+}
+
+/// mount_setattr(2) with MOUNT_ATTR_IDMAP, of a mount that is nowhere yet: its
+/// files belong to whom the user namespace maps their owners to. EINVAL for a
+/// file system that cannot.
+pub fn map_ids(mount: Fd, userns: Fd) -> Result<()> {
+    let set = libc::MOUNT_ATTR_IDMAP;
+    let userns = userns.number() as u64;
+    set_attributes(mount, 0, Attributes { set, clear: 0, propagation: 0, userns })
+}
+
+fn set_attributes(mount: Fd, flags: c_int, attributes: Attributes) -> Result<()> {
     // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
     // are only read.
     unsafe {
@@ -56,7 +68,7 @@ pub fn change_attributes(mount: Fd, set: u64, clear: u64, recursive: bool) -> Re
             Sysno::mount_setattr,
             mount.number(),
             c"".as_ptr(),
-            flags,
+            flags | libc::AT_EMPTY_PATH,
             &raw const attributes,
             size_of::<Attributes>()
         )
@@ -69,6 +81,15 @@ pub fn open_tree(path: &CStr) -> Result<Fd> {
     let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE as u32;
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { call!(Sysno::open_tree, libc::AT_FDCWD, path.as_ptr(), flags) }.map(Fd::new)
+}
+
+/// move_mount(2): puts a mount of `open_tree` onto what `path` in `target` names,
+/// or onto what `target` is where there is no path.
+pub fn move_mount(mount: Fd, target: Fd, path: &CStr) -> Result<()> {
+    let flags = libc::MOVE_MOUNT_F_EMPTY_PATH | libc::MOVE_MOUNT_T_EMPTY_PATH;
+    let (from, target, path) = (c"".as_ptr(), target.number(), path.as_ptr());
+    // SAFETY: both paths are NUL-terminated and only read.
+    unsafe { perform!(Sysno::move_mount, mount.number(), from, target, path, flags) }
 }
 
 /// mount(2) that takes `/` and all below it out of every peer group: from here

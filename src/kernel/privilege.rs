@@ -1,11 +1,10 @@
 //! Credentials: ids, capabilities, and what can only be given up.
 
 use core::ffi::c_int;
-use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Result, call, perform};
+use super::{Result, call, left_out, perform};
 
 /// The kernel's `struct __user_cap_header_struct`, for this process.
 #[repr(C)]
@@ -37,15 +36,33 @@ pub fn capabilities() -> Result<u64> {
     Ok(high << 32 | low)
 }
 
-/// capset(2): makes these the permitted and the effective set, and empties the
-/// inheritable and, with it, the ambient one (capabilities(7)). EPERM for one that is not
-/// permitted now.
-pub fn set_capabilities(set: u64) -> Result<()> {
-    let half = |bits: u32| CapabilityData { effective: bits, permitted: bits, inheritable: 0 };
-    let halves = [half(set as u32), half((set >> 32) as u32)];
+/// capset(2): makes `set` the permitted and the effective set, and `inheritable`
+/// what its name says; what is not in both leaves the ambient set too
+/// (capabilities(7)). EPERM for one that is not permitted now.
+pub fn set_capabilities(set: u64, inheritable: u64) -> Result<()> {
+    let half = |shift| {
+        let [set, inheritable] = [set, inheritable].map(|bits| (bits >> shift) as u32);
+        let inheritable = if left_out(c"empty inheritable set") { set } else { inheritable };
+        CapabilityData { effective: set, permitted: set, inheritable }
+    };
+    let halves = [half(0), half(32)];
     let mut header = CAPABILITIES;
     // SAFETY: the header is as for capget(2), and both halves are only read.
     unsafe { perform!(Sysno::capset, &raw mut header, halves.as_ptr()) }
+}
+
+/// Lets the permitted set pass through the change of ids to come, until the next
+/// execve(2): PR_SET_KEEPCAPS.
+pub fn keep_capabilities() -> Result<()> {
+    super::process::prctl(libc::PR_SET_KEEPCAPS, 1).map(drop)
+}
+
+/// Puts a capability that is permitted and inheritable into the ambient set, which
+/// execve(2) gives to whoever is not root (PR_CAP_AMBIENT). EINVAL before Linux 4.3.
+pub fn raise_ambient(capability: u32) -> Result<()> {
+    let raise = libc::PR_CAP_AMBIENT_RAISE;
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::prctl, libc::PR_CAP_AMBIENT, raise, capability, 0, 0) }
 }
 
 /// Takes a capability out of the bounding set (PR_CAPBSET_DROP): no later
@@ -59,10 +76,11 @@ pub fn set_no_new_privileges() -> Result<()> {
     super::process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
 }
 
-/// setgroups(2) to none.
-pub fn clear_groups() -> Result<()> {
-    // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::setgroups, 0, null::<u32>()) }
+/// setgroups(2): exactly these. EINVAL for more than 65536, or for one that this user
+/// namespace does not map.
+pub fn set_groups(groups: &[u32]) -> Result<()> {
+    // SAFETY: the kernel reads as many as the length says.
+    unsafe { perform!(Sysno::setgroups, groups.len(), groups.as_ptr()) }
 }
 
 /// setresgid(2) and then setresuid(2), all three of each. Away from 0 this
@@ -106,9 +124,22 @@ struct Program {
 /// descendants (PR_SET_SECCOMP, Linux 3.5). Asks for CAP_SYS_ADMIN or
 /// no_new_privs.
 pub fn set_filter(instructions: &[Instruction]) -> Result<()> {
-    let program =
-        Program { length: instructions.len() as u16, instructions: instructions.as_ptr() };
+    // SAFETY: the slice's own length.
+    unsafe { load_filter(instructions.len(), instructions.as_ptr()) }
+}
+
+/// The same with instructions as they lie in a file. EINVAL for what is no filter.
+pub fn set_filter_bytes(program: &[u8]) -> Result<()> {
+    // SAFETY: so many whole instructions are in it; the kernel copies them and does not mind
+    // how they are aligned.
+    unsafe { load_filter(program.len() / size_of::<Instruction>(), program.as_ptr().cast()) }
+}
+
+/// # Safety
+/// So many instructions are readable there.
+unsafe fn load_filter(length: usize, instructions: *const Instruction) -> Result<()> {
+    let program = Program { length: length as u16, instructions };
     let mode = libc::SECCOMP_MODE_FILTER;
-    // SAFETY: the kernel copies as many instructions as the length says.
+    // SAFETY: the caller's promise.
     unsafe { perform!(Sysno::prctl, libc::PR_SET_SECCOMP, mode, &raw const program, 0, 0) }
 }

@@ -103,6 +103,11 @@ pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
 pub struct End(c_int);
 
 impl End {
+    /// Whether it ended by itself, with status 0.
+    pub fn is_success(self) -> bool {
+        self.0 == 0
+    }
+
     /// As a shell tells it: the child's own status, or 128 and the number of
     /// the signal that ended it.
     pub fn status(self) -> u8 {
@@ -151,6 +156,13 @@ pub fn own_pid() -> Pid {
     Pid(unsafe { call!(Sysno::getpid) }.unwrap_or(0) as c_int)
 }
 
+/// geteuid(2) and getegid(2)
+pub fn own_ids() -> (u32, u32) {
+    // SAFETY: no memory is passed; both calls always succeed.
+    let id = |name| unsafe { call!(name) }.unwrap_or(0) as u32;
+    (id(Sysno::geteuid), id(Sysno::getegid))
+}
+
 /// nanosleep(2), for so many milliseconds.
 pub fn sleep(milliseconds: u32) {
     let time = libc::timespec {
@@ -160,6 +172,21 @@ pub fn sleep(milliseconds: u32) {
     // SAFETY: the time is read during the call. A signal may cut the sleep short, which callers,
     // who sleep between two looks, do not mind.
     let _ = unsafe { call!(Sysno::nanosleep, &raw const time, null::<u8>()) };
+}
+
+/// A limit of this process, by number: soft and hard (prlimit(2)).
+pub fn limit(number: usize) -> Result<[u64; 2]> {
+    let mut values = [0; 2];
+    // SAFETY: the kernel writes a `struct rlimit64`, which is these two.
+    unsafe { perform!(Sysno::prlimit64, 0, number, null::<u64>(), values.as_mut_ptr()) }?;
+    Ok(values)
+}
+
+/// Sets a limit of this process (prlimit(2)). EPERM for a hard one above the
+/// present, without CAP_SYS_RESOURCE in the first user namespace.
+pub fn set_limit(number: usize, values: [u64; 2]) -> Result<()> {
+    // SAFETY: the kernel reads a `struct rlimit64`, which is these two.
+    unsafe { perform!(Sysno::prlimit64, 0, number, values.as_ptr(), null::<u64>()) }
 }
 
 /// setsid(2)
@@ -179,11 +206,11 @@ pub fn die_with_parent() -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize).map(drop)
 }
 
-/// Closes the memory and the /proc entries of this process, and of those that
-/// share its memory, to processes of the same user (PR_SET_DUMPABLE). execve(2)
-/// takes it back.
-pub fn make_undumpable() -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, 0).map(drop)
+/// Opens or closes the memory and the /proc entries of this process, and of those
+/// that share its memory, to processes of the same user (PR_SET_DUMPABLE).
+/// execve(2) opens them again.
+pub fn set_dumpable(open: bool) -> Result<()> {
+    prctl(libc::PR_SET_DUMPABLE, usize::from(open)).map(drop)
 }
 
 #[cfg(test)]

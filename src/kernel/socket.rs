@@ -2,10 +2,12 @@
 //! loopback interface.
 
 use core::ffi::c_int;
+use core::mem::offset_of;
+use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Fd, Result, call, close, perform};
+use super::{Errno, Fd, Result, call, close, perform};
 
 /// socketpair(2) of datagrams that keep their bounds and end with the peer.
 pub fn socket_pair() -> Result<(Fd, Fd)> {
@@ -15,6 +17,69 @@ pub fn socket_pair() -> Result<(Fd, Fd)> {
     unsafe { call!(Sysno::socketpair, libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) }?;
     let [one, other] = pair.map(|number| Fd::new(number as usize));
     Ok((one, other))
+}
+
+/// Room for a control message with one descriptor (cmsg(3)), aligned as the kernel asks.
+#[repr(C)]
+struct Passed {
+    length: usize,
+    level: c_int,
+    kind: c_int,
+    fd: c_int,
+}
+
+impl Passed {
+    const LENGTH: usize = offset_of!(Passed, fd) + size_of::<c_int>();
+
+    /// A message of one byte, with this as its control message.
+    fn message(&mut self, byte: &mut libc::iovec) -> libc::msghdr {
+        // SAFETY: all-zero bytes are a valid msghdr.
+        let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
+        message.msg_iov = byte;
+        message.msg_iovlen = 1;
+        message.msg_control = (&raw mut *self).cast();
+        message.msg_controllen = size_of::<Passed>() as _;
+        message
+    }
+}
+
+/// sendmsg(2) of one byte, together with a descriptor (SCM_RIGHTS, unix(7)).
+pub fn send_descriptor(socket: Fd, fd: Fd) -> Result<()> {
+    let mut passed = Passed {
+        length: Passed::LENGTH,
+        level: libc::SOL_SOCKET,
+        kind: libc::SCM_RIGHTS,
+        fd: fd.number(),
+    };
+    let mut byte = libc::iovec { iov_base: c"!".as_ptr().cast_mut().cast(), iov_len: 1 };
+    let message = passed.message(&mut byte);
+    // SAFETY: the message and all that it points to live through the call and are only read.
+    unsafe { call!(Sysno::sendmsg, socket.number(), &raw const message, 0) }.map(drop)
+}
+
+/// recvmsg(2) of one byte, and of the descriptor that came with it, if one did.
+/// `None` if the other end is closed.
+pub fn receive_descriptor(socket: Fd) -> Result<Option<Option<Fd>>> {
+    let mut passed = Passed { length: 0, level: 0, kind: 0, fd: -1 };
+    let mut buffer = 0u8;
+    let mut byte = libc::iovec { iov_base: (&raw mut buffer).cast(), iov_len: 1 };
+    let mut message = passed.message(&mut byte);
+    let flags = libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: the message and all that it points to live through the call; the kernel writes into
+    // the byte and the control message, at most as long as the message says.
+    let length = unsafe { call!(Sysno::recvmsg, socket.number(), &raw mut message, flags) }?;
+    let came = (passed.fd >= 0).then(|| Fd::new(passed.fd as usize));
+    Ok((length > 0).then_some(came))
+}
+
+/// recvfrom(2) that takes nothing and does not wait: whether the other end is still open, when
+/// nothing is to come from it.
+pub fn is_open(socket: Fd) -> bool {
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    let none = null::<u8>();
+    // SAFETY: no memory is passed.
+    let peeked = unsafe { call!(Sysno::recvfrom, socket.number(), none, 0, flags, none, none) };
+    peeked == Err(Errno::EAGAIN)
 }
 
 /// Sets the loopback interface of this network namespace up (netdevice(7)).

@@ -63,6 +63,9 @@ pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
 pub struct Argv<'a>(&'a [Option<Word<'a>>]);
 
 impl<'a> Argv<'a> {
+    /// No words.
+    pub const EMPTY: Argv<'static> = Argv(&[None]);
+
     /// The vector at `first`, up to its null.
     ///
     /// # Safety

@@ -1,6 +1,6 @@
 //! The names of the capabilities.
 
-use super::{Packed, Parts, Text, pack};
+use super::{Packed, Text, pack, place_in};
 
 /// By number, as in capabilities(7), without their `CAP_`, with a NUL between two.
 const NAMES: Packed = pack!(
@@ -24,10 +24,7 @@ pub fn capability(name: &[u8]) -> Option<u64> {
         return Some(u64::MAX);
     }
     let name = name.strip_prefix(b"CAP_").unwrap_or(name);
-    let mut names = Text::new();
-    names.push_packed(NAMES);
-    let number = Parts::of(names.as_bytes(), 0).position(|known| known == name)?;
-    Some(1 << number)
+    place_in(NAMES, name).map(|number| 1 << number)
 }
 
 #[cfg(test)]

@@ -1,25 +1,32 @@
 //! Text and its rules: buffers, numbers, names, the kernel's error names.
 //! Pure: nothing here asks the system anything.
 
+mod accounts;
 mod buffer;
 mod capabilities;
 mod errors;
 mod fields;
+mod limits;
 mod numbers;
 mod packed;
 mod rules;
 mod similar;
 
+pub use accounts::{
+    Account, GROUP_FIELDS, USER_FIELDS, check_group, check_user, numeric_ids, parse_id,
+    scan_accounts, user_and_group,
+};
 pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
 pub use fields::Fields;
-pub use numbers::{Numbered, parse_hexadecimal, parse_whole, unescape};
+pub use limits::{LIMITS, parse_limit, push_limit};
+pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
 pub(crate) use packed::pack;
-pub use packed::{Key, Packed, pack_bytes, packed_length};
+pub use packed::{Key, Packed, pack_bytes, packed_length, place_in};
 pub use rules::{
-    check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_name, check_tmpfs,
-    check_volume,
+    check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
+    check_oom_score, check_tmpfs, check_volume,
 };
 pub use similar::nearest;
 

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::Text;
+use super::{Parts, Text};
 
 /// A whole number without sign, spaces or leading `+`; `None` for anything
 /// else, and for what 64 bits do not hold.
@@ -19,6 +19,38 @@ pub fn parse_whole(text: &[u8]) -> Option<u64> {
         value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
     }
     Some(value)
+}
+
+/// A size in bytes: a whole number, and behind it `b`, or `k`, `m` or `g` for powers
+/// of 1024, as docker takes it.
+pub fn parse_size(text: &[u8]) -> Option<u64> {
+    let (digits, shift) = match text {
+        [digits @ .., b'b' | b'B'] => (digits, 0),
+        [digits @ .., b'k' | b'K'] => (digits, 10),
+        [digits @ .., b'm' | b'M'] => (digits, 20),
+        [digits @ .., b'g' | b'G'] => (digits, 30),
+        digits => (digits, 0),
+    };
+    parse_whole(digits)?.checked_mul(1 << shift)
+}
+
+/// A number with at most so many decimals behind a point, in units of the last.
+pub fn parse_fraction(text: &[u8], decimals: usize) -> Option<u64> {
+    let mut parts = Parts::of(text, b'.');
+    let mut value = parse_whole(parts.next()?)?;
+    let behind = parts.next();
+    let behind = match behind {
+        Some(digits) if digits.len() > decimals || digits.is_empty() => return None,
+        other => other.unwrap_or(&[]),
+    };
+    for at in 0..decimals {
+        let digit = behind.get(at).copied().unwrap_or(b'0').wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        value = value.checked_mul(10)?.checked_add(u64::from(digit))?;
+    }
+    parts.next().is_none().then_some(value)
 }
 
 /// A number in lower-case hexadecimal digits, as the kernel writes sets of bits.
@@ -114,6 +146,28 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn fractions() {
+        for (text, want) in [
+            ("1", Some(100_000)),
+            ("1.5", Some(150_000)),
+            ("0.01", Some(1000)),
+            ("0.00001", Some(1)),
+            ("0.000001", None),
+            ("2.", None),
+            (".5", None),
+            ("1.5.1", None),
+            ("1.x", None),
+            ("1.-5", None),
+            ("", None),
+            ("-1", None),
+            ("184467440737095", Some(18446744073709500000)),
+            ("184467440737096", None),
+        ] {
+            assert_eq!(parse_fraction(text.as_bytes(), 5), want, "{text:?}");
+        }
+    }
+
+    #[test]
     fn whole_numbers() {
         for (text, want) in [
             ("0", Some(0)),
@@ -133,6 +187,31 @@ mod tests {
             (":", None), // the byte above '9'
         ] {
             assert_eq!(parse_whole(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("512", Some(512)),
+            ("512b", Some(512)),
+            ("64k", Some(64 << 10)),
+            ("64M", Some(64 << 20)),
+            ("2g", Some(2 << 30)),
+            ("", None),
+            ("k", None),
+            ("-1", None),
+            ("1.5g", None),
+            ("1kb", None),
+            ("1t", None),
+            ("1 k", None),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None), // one more than u64 holds
+            ("18014398509481984k", None),   // fits until the unit is applied
+            ("18014398509481983k", Some(u64::MAX - 1023)),
+        ] {
+            assert_eq!(parse_size(text.as_bytes()), want, "{text:?}");
         }
     }
 

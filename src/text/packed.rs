@@ -5,7 +5,7 @@
 //! each of which may stand for a pair again. `tests/tools/pairs.py` finds the
 //! pairs that save most.
 
-use super::Text;
+use super::{Parts, Text};
 
 /// The pairs, the first standing for byte 128.
 const PAIRS: &[u8] = b"\
@@ -89,6 +89,13 @@ impl Text {
         }
         false
     }
+}
+
+/// The place of a word among the parts of a packed text with NULs between them.
+pub fn place_in(text: Packed, word: &[u8]) -> Option<usize> {
+    let mut parts = Text::new();
+    parts.push_packed(text);
+    Parts::of(parts.as_bytes(), 0).position(|part| part == word).filter(|_| !word.is_empty())
 }
 
 /// How a part of a text is found.

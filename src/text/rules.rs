@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::{Fields, Packed, Parts, pack, split_at};
+use super::{Fields, Packed, Parts, pack, parse_whole, split_at};
 
 fn plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
@@ -49,6 +49,21 @@ pub fn check_cgroup_parent(path: &CStr) -> Option<Packed> {
         .then_some(pack!("must be a path below the cgroup hierarchy, without '..'"))
 }
 
+/// `INSIDE:OUTSIDE:COUNT` of ids. The highest number of 32 bits is no id
+/// (user_namespaces(7), "Defining user and group ID mappings").
+pub fn check_id_map(range: &CStr) -> Option<Packed> {
+    let mut parts = Parts::of(range.to_bytes(), b':');
+    let mut next = || parts.next().and_then(parse_whole);
+    let good = match [next(), next(), next()] {
+        [Some(inside), Some(outside), Some(count @ 1..)] => inside
+            .max(outside)
+            .checked_add(count)
+            .is_some_and(|end| end <= u64::from(u32::MAX) && parts.next().is_none()),
+        _ => false,
+    };
+    (!good).then_some(pack!("must be INSIDE:OUTSIDE:COUNT, numbers of ids below 4294967295"))
+}
+
 /// Whether a path inside the container is one that can be mounted on: absolute,
 /// not the root itself, and without a `..`, which would be taken by its look.
 fn is_target(path: &[u8]) -> bool {
@@ -76,6 +91,14 @@ pub fn check_tmpfs(word: &CStr) -> Option<Packed> {
     (!good).then_some(pack!(
         "must be DST or DST:OPTIONS, an absolute path without '..', not below /proc"
     ))
+}
+
+/// What /proc/PID/oom_score_adj takes, proc_pid_oom_score_adj(5).
+pub fn check_oom_score(word: &CStr) -> Option<Packed> {
+    let word = word.to_bytes();
+    let size = parse_whole(word.strip_prefix(b"-").unwrap_or(word));
+    (size.is_none_or(|size| size > 1000))
+        .then_some(pack!("must be a whole number from -1000 to 1000"))
 }
 
 /// `SRC[:DST]` with absolute paths.
@@ -176,6 +199,48 @@ mod tests {
             (c"/proc/x", false),
         ] {
             assert_eq!(check_tmpfs(word).is_none(), good, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn id_maps() {
+        for (range, good) in [
+            (c"0:1000:1", true),
+            (c"0:100000:65536", true),
+            (c"4294967294:0:1", true),
+            (c"0:0:4294967295", true),
+            (c"4294967295:0:1", false),
+            (c"0:1:4294967295", false),
+            (c"0:0:18446744073709551615", false),
+            (c"1:0:18446744073709551615", false),
+            (c"0:1000:0", false),
+            (c"0:1000", false),
+            (c"0:1000:1:", false),
+            (c"0:1000:1:1", false),
+            (c"0:1000:1:x", false),
+            (c"-1:0:1", false),
+            (c"0:0: 1", false),
+            (c"", false),
+        ] {
+            assert_eq!(check_id_map(range).is_none(), good, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn oom_scores() {
+        for (word, good) in [
+            (c"0", true),
+            (c"1000", true),
+            (c"-1000", true),
+            (c"1001", false),
+            (c"-1001", false),
+            (c"--1", false),
+            (c"+1", false),
+            (c"-", false),
+            (c"", false),
+            (c"1 ", false),
+        ] {
+            assert_eq!(check_oom_score(word).is_none(), good, "{word:?}");
         }
     }
 

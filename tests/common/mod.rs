@@ -8,6 +8,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ fn old_kernel() -> PathBuf {
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
-fn image(kind: &str) -> PathBuf {
+pub fn image(kind: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images").join(kind);
     if !root.join(".complete").exists() {
         static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
@@ -90,6 +91,68 @@ pub fn own_root() -> tempfile::TempDir {
     let copied = Command::new("cp").arg("-a").arg(busybox().join(".")).arg(root.path()).status();
     assert!(copied.unwrap().success());
     root
+}
+
+/// The ids of an ordinary user, whom no file of the host's knows.
+pub const USER: u32 = 54321;
+
+/// What an ordinary user needs for a container: a root file system that belongs
+/// to him, and the program where he can reach it.
+pub struct Ordinary {
+    place: tempfile::TempDir,
+    user: u32,
+}
+
+impl Ordinary {
+    pub fn new() -> Ordinary {
+        Ordinary::of(USER)
+    }
+
+    /// The same for another user.
+    pub fn of(user: u32) -> Ordinary {
+        let place = tempfile::tempdir().unwrap();
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(place.path(), mode).unwrap();
+        fs::copy(thimble(), place.path().join("thimble")).unwrap();
+        let ordinary = Ordinary { place, user };
+        let from = busybox().join("."); // and not a link of that name
+        let copied = Command::new("cp").arg("-a").arg(from).arg(ordinary.root()).status();
+        assert!(copied.unwrap().success());
+        let owner = format!("{user}:{user}");
+        let given = Command::new("chown").args(["-R", &owner]).arg(ordinary.root()).status();
+        assert!(given.unwrap().success());
+        ordinary
+    }
+
+    /// His root file system.
+    pub fn root(&self) -> PathBuf {
+        self.place.path().join("root")
+    }
+
+    /// His copy of the program.
+    pub fn program(&self) -> PathBuf {
+        self.place.path().join("thimble")
+    }
+
+    /// A command of his, without a group besides his own.
+    pub fn command<S: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, words: &[S]) -> Command {
+        let user = self.user.to_string();
+        let mut command = command("setpriv", &["--reuid", &user, "--regid", &user]);
+        command.arg("--clear-groups").arg(program.as_ref()).args(words);
+        command
+    }
+
+    /// His `thimble` with these words.
+    pub fn thimble<S: AsRef<OsStr>>(&self, words: &[S]) -> Command {
+        self.command(self.program(), words)
+    }
+
+    /// His `thimble run OPTIONS ROOT /bin/sh -c SCRIPT`, to its end.
+    pub fn sh(&self, options: &[&str], script: &str) -> Ran {
+        let mut command = self.thimble(&["run"]);
+        command.args(options).arg(self.root()).args(["/bin/sh", "-c", script]);
+        Ran::of(command.output().unwrap())
+    }
 }
 
 /// A name that no other container of these tests has.
@@ -203,6 +266,28 @@ pub fn listing(root: &Path) -> String {
     lines.join("\n")
 }
 
+/// Compares a text with a file of `tests/golden`, or writes that file if
+/// `UPDATE_GOLDEN` asks for it.
+pub fn golden(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, text).unwrap();
+        return;
+    }
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    let lines = |text: &str| text.lines().map(String::from).collect::<BTreeSet<_>>();
+    let (old, new) = (lines(&known), lines(text));
+    let show = |lines: &BTreeSet<String>, other: &BTreeSet<String>, mark: &str| -> String {
+        lines.difference(other).map(|line| format!("{mark}{line}\n")).collect()
+    };
+    assert!(
+        known == text,
+        "tests/golden/{name} says otherwise (UPDATE_GOLDEN=1 writes it anew):\n{}{}",
+        show(&old, &new, "-"),
+        show(&new, &old, "+")
+    );
+}
+
 /// Waits until something holds, ten seconds at most.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -210,4 +295,50 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(start.elapsed() < Duration::from_secs(10), "not within ten seconds: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// The program in which a defence can be left out by name, in THIMBLE_LEAVE_OUT: built once, by
+/// cargo, which lets one test's build wait for another's.
+pub fn thimble_without() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let target = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/leave-out");
+        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+        let built = command(cargo, &["build", "--quiet", "--locked", "--features", "leave-out"])
+            .args(["--bin", "thimble", "--target-dir"])
+            .arg(&target)
+            .status();
+        assert!(built.unwrap().success(), "cannot build the program with the feature leave-out");
+        target.join("debug/thimble")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// What tests/probes/probe.c becomes: a static program to run in a container. Built once for each
+/// run of a test program, and put into its place by a rename.
+pub fn probe() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let (place, own) = (project.join("target/probe"), std::process::id());
+        let new = project.join(format!("target/probe.{own}"));
+        let built = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
+            .arg(&new)
+            .arg(project.join("tests/probes/probe.c"))
+            .status();
+        assert!(built.unwrap().success(), "cannot build the probe");
+        fs::rename(new, &place).unwrap();
+        place
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+/// A root file system of a test's own that holds nothing but the probe and mount points.
+pub fn probe_root() -> tempfile::TempDir {
+    let root = tempfile::tempdir().unwrap();
+    for directory in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
+        fs::create_dir(root.path().join(directory)).unwrap();
+    }
+    fs::copy(probe(), root.path().join("bin/probe")).unwrap();
+    root
 }

@@ -6,7 +6,8 @@ musl=$1
 missing=
 # command=package
 for need in cc=gcc strace=strace debootstrap=debootstrap hyperfine=hyperfine \
-    bwrap=bubblewrap unshare=util-linux setpriv=util-linux readelf=binutils dpkg-deb=dpkg; do
+    newuidmap=uidmap bwrap=bubblewrap unshare=util-linux setpriv=util-linux readelf=binutils \
+    dpkg-deb=dpkg ip=iproute2; do
     command -v "${need%%=*}" >/dev/null || missing="$missing ${need#*=}"
 done
 if [ -n "$missing" ]; then

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes a root file system for trying and testing: image.sh busybox|debian DIR
+# Or what is mounted into one: image.sh python DIR (Debian's python with its tests)
 # What is there already is left alone. Nothing of the system is changed: a
 # package that is needed is downloaded and unpacked, not installed.
 set -eu
@@ -9,6 +10,26 @@ rm -rf "$root.new" "$root"
 mkdir -p "$root.new"
 say() { echo "image.sh: $*" >&2; }
 
+# Debian's packages of these names, unpacked into a directory: unpacked DIR NAME...
+unpacked() {
+    into=$1
+    shift
+    if ! command -v apt-get >/dev/null; then
+        say "needs Debian's $*, and here is no apt-get to fetch it with"
+        exit 1
+    fi
+    mkdir -p "$into" "$root.new/packages"
+    chmod 777 "$root.new/packages" # apt fetches as a user of its own
+    (cd "$root.new/packages" && apt-get download -qq "$@" >&2) || (
+        apt-get update -qq >&2 && cd "$root.new/packages" && apt-get download -qq "$@" >&2
+    ) || {
+        say "cannot download Debian's packages $*"
+        exit 1
+    }
+    for package in "$root.new/packages"/*.deb; do dpkg-deb -x "$package" "$into"; done
+    rm -rf "$root.new/packages"
+}
+
 # A busybox without shared libraries: the system's own, or Debian's package.
 find_busybox() {
     own=$(command -v busybox || true)
@@ -16,21 +37,8 @@ find_busybox() {
         echo "$own"
         return
     fi
-    if ! command -v apt-get >/dev/null; then
-        say "needs a static busybox in PATH (here is no apt-get to fetch one with)"
-        exit 1
-    fi
-    place=$root.new/package
-    mkdir "$place"
-    chmod 777 "$place" # apt fetches as a user of its own
-    (cd "$place" && apt-get download -qq busybox-static >&2) || (
-        apt-get update -qq >&2 && cd "$place" && apt-get download -qq busybox-static >&2
-    ) || {
-        say "cannot download Debian's package busybox-static"
-        exit 1
-    }
-    dpkg-deb -x "$place"/*.deb "$place/unpacked"
-    echo "$place/unpacked/bin/busybox"
+    unpacked "$root.new/package" busybox-static
+    echo "$root.new/package/bin/busybox"
 }
 
 case $kind in
@@ -66,6 +74,12 @@ debian)
         say "debootstrap failed"
         exit 1
     }
+    ;;
+python)
+    version=$(apt-cache show python3 | sed -n 's/^Depends:.*\(python3\.[0-9]*\) .*/\1/p' | head -n 1)
+    unpacked "$root.new" "$version-minimal" "lib$version-minimal" "lib$version-stdlib" \
+        "lib$version-testsuite" libexpat1 libssl3 zlib1g netbase
+    ln -s "$version" "$root.new/usr/bin/python3"
     ;;
 *)
     say "unknown image $kind"

@@ -1,0 +1,34 @@
+//! What the README shows of a session is what it prints.
+
+mod common;
+use common::*;
+
+/// The commands of a section of the README, each with the lines that it prints: indented by four,
+/// and a command behind `# `.
+fn session(readme: &str, section: &str) -> Vec<(String, String)> {
+    let (_, section) = readme.split_once(&format!("\n## {section}\n")).unwrap();
+    let section = section.split("\n##").next().unwrap();
+    let mut session: Vec<(String, String)> = Vec::new();
+    for line in section.lines().filter_map(|line| line.strip_prefix("    ")) {
+        match line.strip_prefix("# ") {
+            Some(command) => session.push((command.into(), String::new())),
+            None => session.last_mut().unwrap().1.push_str(&format!("{line}\n")),
+        }
+    }
+    session
+}
+
+#[test]
+fn the_first_session_prints_what_the_readme_says() {
+    let session = session(include_str!("../README.md"), "A first session");
+    // `cd target/images`, where the program lies one above.
+    let images = busybox().parent().unwrap().to_path_buf();
+    assert_eq!(session[0], ("cd target/images".into(), String::new()));
+    for (shown, want) in &session[1..] {
+        let script = shown.replace("../thimble", thimble().to_str().unwrap());
+        let mut shell = command("sh", &["-c", &format!("exec 2>&1; {script}")]);
+        let out = Ran::of(shell.current_dir(&images).output().unwrap()).out;
+        assert_eq!(out, *want, "{shown}");
+    }
+    assert!(session.len() > 5, "{session:?}");
+}
