@@ -200,10 +200,13 @@ const HINTS: &[(Step, Errno, Packed)] = &[
     (Step::MountVolume, Errno::EPERM, NOT_THERE),
     (
         Step::MountVolume,
+        Errno::ENOTDIR,
+        pack!("a directory goes over a directory, a file over a file"),
+    ),
+    (
+        Step::MountVolume,
         Errno::EINVAL,
-        pack!(
-            "a directory goes over a directory, a file over a file; a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"
-        ),
+        pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
     ),
     (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
     (

@@ -191,3 +191,27 @@ fn a_kernel_without_overlays_or_a_root_that_cannot_have_one_says_so() {
     );
     assert_eq!((ran.status, ran.err), (Some(125), lines));
 }
+
+#[test]
+fn as_an_ordinary_user_and_with_maps() {
+    let user = Ordinary::new();
+    let before = listing(&user.root());
+    let look = format!(
+        "{WRITE}; rm -r /etc && mkdir /etc && ls /etc; cut -d' ' -f5 /proc/self/mountinfo | grep -c '^/$'; \
+         grep -c userxattr /proc/self/mountinfo"
+    );
+    let want = "changed\nran\n/root\n1\n1\n";
+    assert_eq!(user.sh(&["-x"], &look).good(), want);
+    assert_eq!(listing(&user.root()), before);
+    // Root's container in a user namespace, whose root is a mapped mount where that can be.
+    let (root, maps) = (own_root(), ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]);
+    let before = listing(root.path());
+    let path = root.path().to_str().unwrap();
+    for no_pivot in [&[][..], &["--no-pivot"]] {
+        let words = [&["run", "-x"], &maps[..], no_pivot, &[path, "sh", "-c", &look]].concat();
+        let ran = run(&words);
+        let out = if no_pivot.is_empty() { want.to_string() } else { ran.out.clone() };
+        assert_eq!((ran.status, ran.out), (Some(0), out), "{}", ran.err);
+        assert_eq!(listing(root.path()), before);
+    }
+}

@@ -16,7 +16,6 @@ mod volumes;
 mod common;
 use common::*;
 
-
 #[test]
 fn the_filter_is_on_and_hides_the_calls() {
     // perl asks for mount_setattr, inside, where thimble's own filter is off.

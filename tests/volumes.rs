@@ -102,7 +102,7 @@ fn a_tmpfs_has_the_size_the_mode_and_the_flags_asked_for() {
     }
     let ran = in_root(root.path(), &["--tmpfs", "/scratch:frob=1"], "true");
     let lines = "thimble: mount /scratch:frob=1: EINVAL: Invalid argument\n\
-        thimble: hint: a directory goes over a directory, a file over a file; a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec\n";
+        thimble: hint: a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec\n";
     assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
 }
 
