@@ -47,16 +47,8 @@ pub struct Config<'a> {
     pub seccomp: Option<Seccomp<'a>>,
     /// Root on the host: all capabilities, no filter, nothing masked.
     pub privileged: bool,
-    /// How many processes there may be at once, pid 1 included.
-    pub pids_limit: Option<Limit>,
-    /// Bytes of memory.
-    pub memory: Option<Limit>,
-    /// Bytes of memory and swap together.
-    pub memory_swap: Option<Limit>,
-    /// Time on processors, in microseconds of each tenth of a second.
-    pub cpus: Option<u64>,
-    /// Share of the processors among those that compete, 2 to 262144.
-    pub cpu_shares: Option<u64>,
+    /// A limit for each `Resource`, in its order.
+    pub limits: [Option<Limit>; RESOURCES],
     /// The processors to run on, as `0-2,5`.
     pub cpuset_cpus: Option<&'a CStr>,
     /// `FILE=VALUE` for files of the container's cgroup.
@@ -125,6 +117,34 @@ pub enum Limit {
     At(u64),
 }
 
+impl Limit {
+    /// The number; the highest there is for no limit.
+    pub fn bytes(self) -> u64 {
+        match self {
+            Limit::Max => u64::MAX,
+            Limit::At(number) => number,
+        }
+    }
+}
+
+/// What there may be a limit on.
+#[derive(Clone, Copy)]
+pub enum Resource {
+    /// Processes at once, pid 1 included.
+    Pids,
+    /// Bytes of memory.
+    Memory,
+    /// Bytes of memory and swap together.
+    MemorySwap,
+    /// Time on processors, in microseconds of each tenth of a second.
+    Cpus,
+    /// Share of the processors among those that compete, 2 to 262144.
+    CpuShares,
+}
+
+/// How many of them there are.
+pub const RESOURCES: usize = 5;
+
 /// Whose namespace it is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Share {
@@ -167,11 +187,7 @@ impl<'a> Config<'a> {
             new_privileges: None,
             seccomp: None,
             privileged: false,
-            pids_limit: None,
-            memory: None,
-            memory_swap: None,
-            cpus: None,
-            cpu_shares: None,
+            limits: [None; RESOURCES],
             cpuset_cpus: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
@@ -215,10 +231,14 @@ impl<'a> Config<'a> {
         }
     }
 
+    /// The limit on something.
+    pub fn limit(&self, resource: Resource) -> Option<Limit> {
+        self.limits.get(resource as usize).copied().flatten()
+    }
+
     /// Whether anything asks for a cgroup.
     pub fn wants_cgroup(&self) -> bool {
-        [self.pids_limit, self.memory].iter().any(Option::is_some)
-            || self.cpus.or(self.cpu_shares).is_some()
+        self.limits.iter().any(Option::is_some)
             || self.cpuset_cpus.or(self.cgroup_parent).is_some()
             || !self.cgroup_conf.as_slice().is_empty()
     }

@@ -49,7 +49,6 @@ mod steps;
 mod text;
 mod undo;
 
-use cli::parser::Opt;
 use cli::{Request, help, options};
 use config::Config;
 use kernel::{Argv, STDOUT};
@@ -69,9 +68,9 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, environment)
         }
-        Ok(Request::RunHelp) => print(help::RUN, options::RUN),
-        Ok(Request::Help) => print(help::GENERAL, &[]),
-        Ok(Request::Version) => print(help::VERSION, &[]),
+        Ok(Request::RunHelp) => print(options::RUN.help),
+        Ok(Request::Help) => print(help::GENERAL),
+        Ok(Request::Version) => print(help::VERSION),
         Err(usage) => {
             let report = &mut Report::new();
             report.complain(usage.what, usage.word, usage.value, usage.why);
@@ -84,14 +83,15 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
     }
 }
 
-/// Prints a text and the lines of a table to the standard output.
-fn print(text: Packed, options: &[Opt]) -> u8 {
-    let mut page = Text::new();
-    page.push_packed(text);
-    for option in options {
-        page.push(option.0.as_bytes());
-        page.push(b"\n");
+/// Prints a text to the standard output, in as many pieces as it takes.
+fn print(text: Packed) -> u8 {
+    let mut bytes = text.bytes();
+    loop {
+        let mut piece = Text::new();
+        piece.push_some(&mut bytes);
+        if piece.as_bytes().is_empty() {
+            return 0;
+        }
+        Report::new().step(Step::WriteOut, kernel::write_all(STDOUT, piece.as_bytes()));
     }
-    Report::new().step(Step::WriteOut, kernel::write_all(STDOUT, page.as_bytes()));
-    0
 }

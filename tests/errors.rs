@@ -170,7 +170,7 @@ fn a_cgroup_without_a_controller_or_a_parent() {
             "--cgroup-parent",
             "/nowhere",
             format!(
-                "thimble: make the cgroup /sys/fs/cgroup/pids//nowhere/{name}: ENOENT: No such file or directory\n\
+                "thimble: make the cgroup /sys/fs/cgroup/pids/nowhere/{name}: ENOENT: No such file or directory\n\
                  thimble: hint: there is no such --cgroup-parent\n"
             ),
         ),

@@ -118,7 +118,7 @@ fn text(told: &BTreeMap<String, Vec<String>>, host: &(Vec<String>, Vec<String>))
     part("mounts (where, what of it, flags, propagation, type, options):", {
         told["mountinfo"].iter().map(|line| mount(line)).collect()
     });
-    part("/dev:", told["devices"].clone());
+    part("/dev:", told["devices"].iter().filter_map(|line| device(line)).collect());
     part("descriptors of the program:", descriptors(&told["descriptors"]));
     part("of pid 1:", descriptors(&host.1));
     part("environment:", told["environment"].clone());
@@ -201,6 +201,14 @@ fn is_there(point: &str) -> bool {
     }
 }
 
+/// A line of the list of devices, unless it is a place that nothing was mounted on.
+fn device(line: &str) -> Option<String> {
+    match line.split(' ').next() {
+        Some(path) if is_optional(path) => is_there(path).then(|| format!("? {line}")),
+        _ => Some(line.into()),
+    }
+}
+
 fn process(told: &BTreeMap<String, Vec<String>>) -> Vec<String> {
     let (_, stat) = told["stat"][0].rsplit_once(") ").unwrap();
     let stat: Vec<_> = stat.split(' ').collect();
@@ -237,7 +245,11 @@ fn namespaces(lines: &[String]) -> Vec<String> {
     let whose = |line: &String| {
         let (kind, link) = line.split_once(' ').unwrap();
         let outside = fs::read_link(format!("/proc/self/ns/{kind}")).unwrap();
-        format!("{kind} {}", if outside == Path::new(link) { "the host's" } else { "its own" })
+        let whose = if outside == Path::new(link) { "the host's" } else { "its own" };
+        match kind.starts_with("time") {
+            true => format!("? /proc/self/ns/{kind} {whose}"), // CONFIG_TIME_NS
+            false => format!("{kind} {whose}"),
+        }
     };
     lines.iter().map(whose).collect()
 }

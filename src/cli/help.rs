@@ -17,12 +17,10 @@ usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
 pub const VERSION: Packed = pack!(concat!("thimble ", env!("CARGO_PKG_VERSION"), "\n"));
 
 /// The first lines of `thimble run --help`; those of the option table follow.
-pub const RUN: Packed = pack!(
-    "\
+pub const RUN_START: &str = "\
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
 
 Runs COMMAND (/bin/sh) with the directory ROOTFS as its root, and exits with
 its status: 128+n if signal n ended it, 125 if thimble failed, 126 if COMMAND
 cannot be executed, 127 if it does not exist.
-"
-);
+";

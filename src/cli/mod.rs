@@ -3,10 +3,11 @@
 pub mod help;
 pub mod options;
 pub mod parser;
+pub mod table;
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Limit, Share};
+use crate::config::{Config, Resource, Share};
 use crate::kernel::Argv;
 use crate::text::{Packed, nearest, pack};
 use parser::{Parser, Usage, Wrong};
@@ -60,7 +61,7 @@ fn command(parser: &mut Parser) -> Result<Request, Wrong> {
 }
 
 fn run(parser: &mut Parser) -> Result<Request, Wrong> {
-    if parser.options(options::RUN)? {
+    if parser.options(&options::RUN)? {
         return Ok(Request::RunHelp);
     }
     parser.usage.value = c"";
@@ -84,15 +85,14 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.users == Some(Share::Host) && maps.iter().any(|maps| !maps.as_slice().is_empty()) {
         return Some((c"--uidmap", pack!("and --gidmap need --userns private")));
     }
-    let bytes = |limit| match limit {
-        Some(Limit::At(bytes)) => bytes,
-        Some(Limit::Max) => u64::MAX,
-        None => 0,
-    };
-    if config.memory_swap.is_some() && bytes(config.memory_swap) < bytes(config.memory).max(1) {
+    let memory = config.limit(Resource::Memory);
+    let swap = config.limit(Resource::MemorySwap);
+    if let (Some(swap), Some(memory)) = (swap, memory)
+        && swap.bytes() < memory.bytes()
+    {
         return Some((c"--memory-swap", pack!("must not be less than --memory")));
     }
-    if config.memory_swap.is_some() && config.memory.is_none() {
+    if swap.is_some() && memory.is_none() {
         return Some((c"--memory-swap", pack!("needs --memory")));
     }
     if config.bare && config.shm_size.is_some() {

@@ -4,18 +4,21 @@
 
 use core::ffi::CStr;
 
-use super::parser::{NO_MEMORY, Opt, Takes::*};
-use crate::config::{Config, Limit, Mount, Network, Seccomp};
+use super::help::RUN_START;
+use super::parser::{NO_MEMORY, Takes, Takes::*};
+use super::table::{self, Bytes, Opt, Table};
+use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
     Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device, check_group,
     check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs, check_user,
-    check_volume, pack, parse_fraction, parse_limit, parse_size, parse_whole,
+    check_volume, pack, pack_bytes, packed_length, parse_fraction, parse_limit, parse_size,
+    parse_whole,
 };
 
-/// The options of `thimble run`, as its help shows them.
+/// The rows, as the help shows them.
 #[rustfmt::skip]
-pub const RUN: &[Opt] = &[
+const ROWS: &[Opt] = &[
     Opt("\nprogram:", Nothing),
     Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
     Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
@@ -62,6 +65,16 @@ pub const RUN: &[Opt] = &[
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Word(|c| &mut c.name, check_name)),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c| &mut c.verbose)),
 ];
+
+/// The options of `thimble run`.
+pub const RUN: Table = Table { names: &NAMES, takes: &TAKES, help: Packed::new(&PACKED) };
+
+const TAKES: [Takes; ROWS.len()] = table::takes(ROWS);
+const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
+const NAMED: Bytes<0> = table::names(ROWS);
+const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
+const HELPED: Bytes<0> = table::help(RUN_START, ROWS);
+const PACKED: [u8; packed_length(&HELP)] = pack_bytes(&HELP);
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
@@ -178,43 +191,56 @@ const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp<'static>>)] = &[
 ];
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let count = |digits: &[u8]| parse_whole(digits).filter(|count| (1..=PIDS_MAX).contains(count));
-    limit(&mut config.pids_limit, value, count)
-        .then_some(pack!("must be a whole number from 1 to 4194304, or -1 for no limit"))
+    let count = parse_whole(value.to_bytes()).filter(|count| *count <= PIDS_MAX);
+    let why = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
+    limit(config, Resource::Pids, count, value, why)
 }
 
 fn memory(config: &mut Config, value: &CStr) -> Option<Packed> {
-    limit(&mut config.memory, value, some_size).then_some(A_SIZE)
+    limit(config, Resource::Memory, parse_size(value.to_bytes()), value, A_SIZE)
 }
 
 fn memory_swap(config: &mut Config, value: &CStr) -> Option<Packed> {
-    limit(&mut config.memory_swap, value, some_size).then_some(A_SIZE)
-}
-
-fn some_size(text: &[u8]) -> Option<u64> {
-    parse_size(text).filter(|size| *size > 0)
+    limit(config, Resource::MemorySwap, parse_size(value.to_bytes()), value, A_SIZE)
 }
 
 const A_SIZE: Packed =
     pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
 
-/// Sets a limit, if the value is one. Whether it is not.
-fn limit(field: &mut Option<Limit>, value: &CStr, parse: fn(&[u8]) -> Option<u64>) -> bool {
-    let none = (value == c"-1").then_some(Limit::Max);
-    *field = parse(value.to_bytes()).map(Limit::At).or(none);
-    field.is_none()
-}
-
 fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
     // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
-    config.cpus = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
-    config.cpus.is_none().then_some(pack!("must be a number from 0.01 on, as 2 or 1.5"))
+    let quota = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
+    limit(config, Resource::Cpus, quota, c"", pack!("must be a number from 0.01 on, as 2 or 1.5"))
 }
 
 fn cpu_shares(config: &mut Config, value: &CStr) -> Option<Packed> {
-    config.cpu_shares =
-        parse_whole(value.to_bytes()).filter(|shares| (2..=262_144).contains(shares));
-    config.cpu_shares.is_none().then_some(pack!("must be a whole number from 2 to 262144"))
+    let shares = parse_whole(value.to_bytes()).filter(|shares| (2..=262_144).contains(shares));
+    limit(
+        config,
+        Resource::CpuShares,
+        shares,
+        c"",
+        pack!("must be a whole number from 2 to 262144"),
+    )
+}
+
+/// Sets a limit to a number, unless that is 0, or to none where the word is -1.
+#[inline(never)]
+fn limit(
+    config: &mut Config,
+    resource: Resource,
+    number: Option<u64>,
+    word: &CStr,
+    why: Packed,
+) -> Option<Packed> {
+    let limit = match number {
+        Some(number @ 1..) => Some(Limit::At(number)),
+        _ => (word.to_bytes() == b"-1").then_some(Limit::Max),
+    };
+    if let Some(place) = config.limits.get_mut(resource as usize) {
+        *place = limit;
+    }
+    limit.is_none().then_some(why)
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {

@@ -2,15 +2,13 @@
 
 use core::ffi::CStr;
 
+use super::table::{self, Table};
 use crate::config::{Config, Share};
 use crate::kernel::{Argv, List, tail};
-use crate::text::{Packed, Parts, nearest, pack, split_at};
-
-/// A line of the help, and what it stands for. An option's line begins
-/// `  -s, --long VALUE  `, where the letter and the value may be missing.
-pub struct Opt(pub &'static str, pub Takes);
+use crate::text::{Packed, nearest, pack, split_at};
 
 /// What an option takes, and the field of the configuration that it fills.
+#[derive(Clone, Copy)]
 pub enum Takes {
     /// No option: a title.
     Nothing,
@@ -28,24 +26,6 @@ pub enum Takes {
 
 /// Says what a value must be, if it is not.
 pub type Check = fn(&CStr) -> Option<Packed>;
-
-impl Opt {
-    /// The letter behind a single dash; 0 if there is none.
-    fn short(&self) -> u8 {
-        self.0.as_bytes().get(3).copied().filter(u8::is_ascii_alphabetic).unwrap_or(0)
-    }
-
-    /// The word, with its two dashes.
-    fn long(&self) -> &'static [u8] {
-        Parts::of(self.0.as_bytes().get(6..).unwrap_or(&[]), b' ').next().unwrap_or(&[])
-    }
-}
-
-/// The rows that are options: in the others, what stands where an option is
-/// spelled is any text.
-fn known(rows: &'static [Opt]) -> impl Iterator<Item = &'static Opt> {
-    rows.iter().filter(|row| !matches!(row.1, Takes::Nothing))
-}
 
 /// Why a command line cannot be taken: `WHAT WORD VALUE: WHY`.
 #[derive(Clone, Copy)]
@@ -102,45 +82,46 @@ impl<'a, 'c> Parser<'a, 'c> {
 
     /// Reads options until the first word that is none, or `--`. `Ok(true)` if
     /// help was asked for on the way.
-    pub fn options(&mut self, options: &'static [Opt]) -> Result<bool, Wrong> {
+    pub fn options(&mut self, table: &Table) -> Result<bool, Wrong> {
         while let Some(word) = self.words.first() {
             let [b'-', second, ..] = word.to_bytes() else { break };
             self.words.shift();
             if *second != b'-' {
-                self.cluster(options, word)?;
+                self.cluster(table, word)?;
             } else if word == c"--" {
                 break;
             } else if word == c"--help" {
                 return Ok(true);
             } else {
-                self.long(options, word)?;
+                self.long(table, word)?;
             }
         }
         Ok(false)
     }
 
     /// `--option`, `--option VALUE` or `--option=VALUE`.
-    fn long(&mut self, options: &'static [Opt], word: &'a CStr) -> Result<(), Wrong> {
+    fn long(&mut self, table: &Table, word: &'a CStr) -> Result<(), Wrong> {
         let (name, given) = match split_at(word, b'=') {
             Some((name, value)) => (name, Some(value)),
             None => (word.to_bytes(), None),
         };
-        match known(options).find(|option| option.long() == name) {
-            Some(option) => self.apply(&option.1, word, given),
+        match table.options().find(|(row, _)| table::word(row) == name) {
+            Some((_, takes)) => self.apply(takes, word, given),
             None => {
-                self.usage.nearest = nearest(name, &mut known(options).map(Opt::long));
+                self.usage.nearest =
+                    nearest(name, &mut table.options().map(|row| table::word(row.0)));
                 self.unknown(pack!("unknown option"), word)
             }
         }
     }
 
     /// `-a`, `-ab`, `-a VALUE` or `-aVALUE`.
-    fn cluster(&mut self, options: &'static [Opt], word: &'a CStr) -> Result<(), Wrong> {
+    fn cluster(&mut self, table: &Table, word: &'a CStr) -> Result<(), Wrong> {
         let mut rest = tail(word, 1);
         while let [letter, ..] = rest.to_bytes() {
             rest = tail(rest, 1);
-            let Some(Opt(_, takes)) = known(options).find(|option| option.short() == *letter)
-            else {
+            let found = table.options().find(|(row, _)| table::letter(row) == *letter);
+            let Some((_, takes)) = found.filter(|_| *letter != b' ') else {
                 return self.unknown(pack!("unknown option"), word);
             };
             if let Takes::Flag(_) = takes {

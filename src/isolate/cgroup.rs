@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Limit, Share};
+use crate::config::{Config, Limit, RESOURCES, Resource, Share};
 use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid};
 use crate::report::Report;
 use crate::steps::Step;
@@ -17,27 +17,27 @@ const PIDS: &[u8] = b"pids";
 /// How a cgroup is named that nobody gave a name, before the number of its thimble.
 pub const PREFIX: &[u8] = b"thimble-";
 
-/// A limit: its files in v1 and v2, and what they are to hold.
-type Row = ([&'static CStr; 2], [Option<Limit>; 2]);
+/// The files of each limit in v1 and v2, in the order of `Config::limits`. The
+/// processors' time is of a period of 100 ms, which is the default of both.
+const FILES: [[&CStr; 2]; RESOURCES] = [
+    [c"pids.max", c"pids.max"],
+    [c"memory.limit_in_bytes", c"memory.max"],
+    [c"memory.memsw.limit_in_bytes", c"memory.swap.max"],
+    [c"cpu.cfs_quota_us", c"cpu.max"],
+    [c"cpu.shares", c"cpu.weight"],
+];
 
-fn rows(config: &Config) -> [Row; 5] {
-    let same = |limit| [limit, limit];
-    // v1 counts memory and swap together, v2 swap alone.
-    let swap = match (config.memory_swap, config.memory) {
-        (Some(Limit::At(both)), Some(Limit::At(memory))) => Some(Limit::At(both - memory)),
-        (both, _) => both,
-    };
-    let shares = config.cpu_shares.map(Limit::At);
-    // 2 to 262144 become 1 to 10000, as with runc and crun.
-    let weight = config.cpu_shares.map(|shares| Limit::At(1 + (shares - 2) * 9999 / 262_142));
-    [
-        ([c"pids.max", c"pids.max"], same(config.pids_limit)),
-        ([c"memory.limit_in_bytes", c"memory.max"], same(config.memory)),
-        ([c"memory.memsw.limit_in_bytes", c"memory.swap.max"], [config.memory_swap, swap]),
-        // Of a period of 100 ms, which is the default of both.
-        ([c"cpu.cfs_quota_us", c"cpu.max"], same(config.cpus.map(Limit::At))),
-        ([c"cpu.shares", c"cpu.weight"], [shares, weight]),
-    ]
+/// What the file of a limit is to hold in v2, where it is not the same as in v1.
+fn in_v2(config: &Config, resource: usize, number: u64) -> u64 {
+    if resource == Resource::MemorySwap as usize {
+        // v1 counts memory and swap together, v2 swap alone.
+        number - config.limit(Resource::Memory).map_or(0, Limit::bytes)
+    } else if resource == Resource::CpuShares as usize {
+        // 2 to 262144 become 1 to 10000, as with runc and crun.
+        1 + (number - 2) * 9999 / 262_142
+    } else {
+        number
+    }
 }
 
 /// The controller that a cgroup file belongs to; `None` for those that every
@@ -56,10 +56,8 @@ pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) 
     let mut maker = Maker { config, name, mounts: List::new() };
     let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut maker.mounts);
     report.step(Step::FindCgroups, read);
-    for (files, limits) in rows(config) {
-        if limits[0].is_some() {
-            maker.make_for(files[0].to_bytes(), report);
-        }
+    for ([file, _], _) in FILES.iter().zip(config.limits).filter(|(_, limit)| limit.is_some()) {
+        maker.make_for(file.to_bytes(), report);
     }
     if let Some(list) = config.cpuset_cpus {
         maker.make(b"cpuset", report);
@@ -97,15 +95,20 @@ impl<'a> Maker<'a, '_> {
         }
         let shown = Text::of(&[controller]);
         let shown = shown.as_c_str().unwrap_or(c"");
-        let found = self.find(controller);
-        let (mut path, v2) = report.step_on(Step::FindController, shown, found);
-        if v2 {
-            let enabled = self.enable(controller, &path);
-            report.step_on(Step::EnableController, shown, enabled);
+        let mut path = Text::new();
+        let v2 = report.step_on(Step::FindController, shown, self.find(controller, &mut path));
+        let parent = self.config.cgroup_parent.map_or(&[][..], CStr::to_bytes);
+        for part in Parts::of(parent, b'/') {
+            if v2 {
+                report.step_on(Step::EnableController, shown, enable(controller, &path));
+            }
+            if !part.is_empty() {
+                path.push(b"/");
+                path.push(part);
+            }
         }
-        if let Some(parent) = self.config.cgroup_parent {
-            path.push(b"/");
-            path.push(parent.to_bytes());
+        if v2 {
+            report.step_on(Step::EnableController, shown, enable(controller, &path));
         }
         if self.config.name.is_none() {
             sweep(path.as_c_str().unwrap_or(c""));
@@ -127,64 +130,59 @@ impl<'a> Maker<'a, '_> {
         }
     }
 
-    /// Where the controller's hierarchy is mounted, and whether that is v2.
-    fn find(&self, controller: &[u8]) -> kernel::Result<(Text, bool)> {
-        let mut unified = None;
+    /// Adds where the controller's hierarchy is mounted to a path, and tells
+    /// whether that is v2.
+    fn find(&self, controller: &[u8], path: &mut Text) -> kernel::Result<bool> {
+        let mut unified: &[u8] = &[];
         for line in Parts::of(self.mounts.as_slice(), b'\n') {
             // proc_pid_mountinfo(5): the mount point is the fifth field, and behind a
             // field of a dash come type, source and options.
             let mut fields = Parts::of(line, b' ');
             let point = fields.nth(4).unwrap_or(&[]);
-            let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
-            match fields.next() {
-                Some(b"cgroup2") => unified = unified.or(Some(point)),
-                Some(b"cgroup") => {
-                    let options = fields.nth(1).unwrap_or(&[]);
-                    if Parts::of(options, b',').any(|option| option == controller) {
-                        return Ok((Text::of(&[point]), false));
-                    }
-                }
-                _ => {}
+            while fields.next().is_some_and(|field| field != b"-") {}
+            let kind = fields.next().unwrap_or(&[]);
+            if kind == b"cgroup2" {
+                unified = point;
+            } else if kind == b"cgroup" && has(fields.nth(1).unwrap_or(&[]), b',', controller) {
+                path.push(point);
+                return Ok(false);
             }
         }
-        let path = Text::of(&[unified.ok_or(Errno::ENOENT)?]);
-        match lists(&path, b"/cgroup.controllers", controller)? {
-            true => Ok((path, true)),
+        path.push(unified);
+        match lists(path, c"cgroup.controllers", controller)? {
+            true => Ok(true),
             false => Err(Errno::ENOENT),
         }
     }
-
-    /// cgroup v2: lets the directories down to the parent hand the controller on.
-    /// Nothing is written where they do already, which an ordinary user may not.
-    fn enable(&self, controller: &[u8], top: &Text) -> kernel::Result<()> {
-        const FILE: &[u8] = b"/cgroup.subtree_control";
-        let mut path = Text::of(&[top.as_bytes()]);
-        let parent = self.config.cgroup_parent.map_or(&[][..], CStr::to_bytes);
-        for part in
-            [&[][..]].into_iter().chain(Parts::of(parent, b'/').filter(|part| !part.is_empty()))
-        {
-            if !part.is_empty() {
-                path.push(b"/");
-                path.push(part);
-            }
-            if !lists(&path, FILE, controller)? {
-                let file = Text::of(&[path.as_bytes(), FILE]);
-                let value = Text::of(&[b"+", controller]);
-                let file = file.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
-                kernel::write_file(CURRENT, file, value.as_bytes())?;
-            }
-        }
-        Ok(())
-    }
 }
 
-/// Whether a file of a directory, which is a list of words, has this one.
-fn lists(directory: &Text, file: &[u8], word: &[u8]) -> kernel::Result<bool> {
-    let path = Text::of(&[directory.as_bytes(), file]);
-    let mut list = List::new();
-    kernel::read_file(CURRENT, path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, &mut list)?;
-    let line = list.as_slice().strip_suffix(b"\n").unwrap_or(list.as_slice());
-    Ok(Parts::of(line, b' ').any(|known| known == word))
+/// cgroup v2: lets a directory hand the controller on to those below. Nothing is
+/// written where it does already, which an ordinary user may not.
+fn enable(controller: &[u8], path: &Text) -> kernel::Result<()> {
+    let file = c"cgroup.subtree_control";
+    if lists(path, file, controller)? {
+        return Ok(());
+    }
+    let directory = kernel::open(path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
+    let done = kernel::write_file(directory, file, Text::of(&[b"+", controller]).as_bytes());
+    kernel::close(directory);
+    done
+}
+
+/// Whether a file of a directory, which is a line of words, has this one.
+fn lists(path: &Text, file: &CStr, word: &[u8]) -> kernel::Result<bool> {
+    let directory = kernel::open(path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
+    let mut words = List::new();
+    let read = kernel::read_file(directory, file, &mut words);
+    kernel::close(directory);
+    read?;
+    let line = Parts::of(words.as_slice(), b'\n').next().unwrap_or(&[]);
+    Ok(has(line, b' ', word))
+}
+
+/// Whether a list has this word.
+fn has(list: &[u8], between: u8, word: &[u8]) -> bool {
+    Parts::of(list, between).any(|known| known == word)
 }
 
 /// Makes a directory, opens it, and locks it for the container's life. Whether
@@ -264,22 +262,26 @@ pub fn admit(config: &Config, child: Pid, report: &mut Report) {
     if !settings.any(|setting| setting.to_bytes().starts_with(b"notify_on_release=")) {
         write(b"notify_on_release", b"1", report);
     }
-    for (files, limits) in rows(config) {
-        let Some(controller) = controller_of(files[0].to_bytes()) else { continue };
-        let made = report.undo.cgroups.as_slice().iter();
-        let directory = made.copied().find(|directory| directory.controller == controller);
-        let Some(directory) = directory else { continue };
-        let version = usize::from(directory.v2);
-        let (Some(file), Some(Some(limit))) = (files.get(version), limits.get(version)) else {
+    for (resource, ([one, two], limit)) in FILES.iter().zip(config.limits).enumerate() {
+        let (Some(limit), Some(controller)) = (limit, controller_of(one.to_bytes())) else {
             continue;
         };
-        let value = match limit {
-            Limit::At(number) => Text::number(*number),
-            Limit::Max if directory.v2 || controller == PIDS => Text::of(&[b"max"]),
-            Limit::Max => Text::of(&[b"-1"]),
-        };
-        let written = kernel::write_file(directory.own, file, value.as_bytes());
-        report.step_on(Step::WriteCgroup, file, written);
+        for at in 0.. {
+            let Some(directory) = report.undo.cgroups.as_slice().get(at) else { break };
+            if directory.controller != controller {
+                continue;
+            }
+            let v2 = directory.v2;
+            let file = if v2 { two } else { one };
+            let value = match limit {
+                Limit::At(number) if v2 => Text::number(in_v2(config, resource, number)),
+                Limit::At(number) => Text::number(number),
+                Limit::Max if v2 || controller == PIDS => Text::of(&[b"max"]),
+                Limit::Max => Text::of(&[b"-1"]),
+            };
+            let written = kernel::write_file(directory.own, file, value.as_bytes());
+            report.step_on(Step::WriteCgroup, file, written);
+        }
     }
 }
 
@@ -347,9 +349,10 @@ mod tests {
         let config = Config::new();
         let mut maker = Maker { config: &config, name: c"", mounts: List::new() };
         maker.mounts.extend(MOUNTS).unwrap();
-        let find = |controller: &str| match maker.find(controller.as_bytes()) {
-            Ok((path, v2)) => Some((String::from_utf8(path.as_bytes().to_vec()).unwrap(), v2)),
-            Err(_) => None,
+        let find = |controller: &str| {
+            let mut path = Text::new();
+            let v2 = maker.find(controller.as_bytes(), &mut path).ok()?;
+            Some((String::from_utf8(path.as_bytes().to_vec()).unwrap(), v2))
         };
         assert_eq!(find("cpu"), Some(("/sys/fs/cgroup/cpu,cpuacct".into(), false)));
         assert_eq!(find("cpuacct"), Some(("/sys/fs/cgroup/cpu,cpuacct".into(), false)));
@@ -361,16 +364,18 @@ mod tests {
     #[test]
     fn limits_mean_the_same_in_both_versions() {
         let mut config = Config::new();
-        config.memory = Some(Limit::At(100));
-        config.memory_swap = Some(Limit::At(150));
-        for (shares, weight) in [(2, 1), (1024, 39), (262_144, 10_000)] {
-            config.cpu_shares = Some(shares);
-            let [_, memory, swap, _, cpu] = rows(&config).map(|row| row.1);
-            assert_eq!(memory, [Some(Limit::At(100)); 2]);
-            assert_eq!(swap, [Some(Limit::At(150)), Some(Limit::At(50))]);
-            assert_eq!(cpu, [Some(Limit::At(shares)), Some(Limit::At(weight))]);
+        config.limits[Resource::Memory as usize] = Some(Limit::At(100));
+        for (resource, number, want) in [
+            (Resource::Pids, 7, 7),
+            (Resource::Memory, 100, 100),
+            (Resource::MemorySwap, 150, 50),
+            (Resource::MemorySwap, 100, 0),
+            (Resource::Cpus, 50_000, 50_000),
+            (Resource::CpuShares, 2, 1),
+            (Resource::CpuShares, 1024, 39),
+            (Resource::CpuShares, 262_144, 10_000),
+        ] {
+            assert_eq!(in_v2(&config, resource as usize, number), want);
         }
-        config.memory_swap = Some(Limit::Max);
-        assert_eq!(rows(&config)[2].1, [Some(Limit::Max); 2]);
     }
 }

@@ -34,6 +34,11 @@ impl Text {
         text
     }
 
+    /// Whether another byte would not be cut off.
+    pub fn has_room(&self) -> bool {
+        self.length < Text::SIZE - 1
+    }
+
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {

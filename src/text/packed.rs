@@ -9,12 +9,13 @@ use super::{Parts, Text};
 
 /// The pairs, the first standing for byte 128.
 const PAIRS: &[u8] = b"\
-    e tht s : orroiner\x81\x80, d o ona anleunre\x85 usilpaupamseitno\x82bi\x83de\
-    \x9c\x80g\x86imm\x94nest\xa0\x97\xa2\x9f\0S\0malchdin\x98y --ENc\xa5enf s\0t\x85\
-    \x88 YSar\x86oOTakceedp\x86ut  ROc\xb4\x81\xa1\x92\xc1\x95\x80\xa7\xb6\xc2bET\
-    emholoo\x91si\x87g\xab\xc3\xc5_FSINSTado\xb2t\x8c\x80\x89\x82\x89 \x89ERLEc\x80\
-    f\xc4ivi\x82l\x80ouy\0\x84N\xa8\xba\xaceADIDONabc\x8dexi\x81n\x8co\x8cr\x91s\x96\
-    w\xeb\x87 \xafO\xc0\xb9\xc6\xdf\xe2\x8c f'\x8a..ACCHata\x87bee\x83l\x87";
+    \x20\x20e\x20\x80\x80s\x20tht\x20roerorin,\x20:\x20on\x84\x81d\x20es--\x82\x82a\x20o\x20ilanusampaup\x88\x20\x82\
+    \x80ren\x97\x87 stunsey g\x86i\x83\xa3\x99b\x81f\x94ho\n\x9bitno\x85\xa6lem\x96\
+    \xa9\x90map\x86\xae\xacemenf imric\xa5idnetatechvaarc\x8cdit\x88\x98clomoo\xb5\
+    t\x93\x86o\xa7\x81\xb1ca\x83dep\xb7s\0\x8f\xc3\x9d\xcfSYou\xa8\x9fc\xc2e\0i\x85\
+    n\x93um\x89 \x95 \x9c\xd4\xbb\x89\xc0\xdcala\x85edsi\x95\x8e\xc1\xdb\xd1SENRO\
+    STabadl\x81p  \xc7LEMEe\x83s\x85\x81\x8d\xb2\x92\xc5\xa0\xdd\x87\xe4_OTcoi\x84\
+    m\xb3w\xf8\x84\xa4\x84\xb6\x89g\x8c \x91\x80";
 
 /// As many times may the first of a pair be a pair again.
 const DEPTH: usize = 16;
@@ -48,7 +49,8 @@ impl Packed {
         self.0.is_empty()
     }
 
-    fn bytes(self) -> Unpack {
+    /// Its bytes, one after the other.
+    pub fn bytes(self) -> Unpack {
         Unpack { rest: self.0, pending: [0; DEPTH], count: 0 }
     }
 }
@@ -56,8 +58,14 @@ impl Packed {
 impl Text {
     /// Adds a packed text.
     pub fn push_packed(&mut self, text: Packed) {
-        let mut bytes = text.bytes();
-        while let Some(byte) = bytes.next() {
+        self.push_some(&mut text.bytes());
+    }
+
+    /// Adds what fits of what is left of one.
+    pub fn push_some(&mut self, bytes: &mut Unpack) {
+        while self.has_room()
+            && let Some(byte) = bytes.next()
+        {
             self.push(&[byte]);
         }
     }
@@ -108,7 +116,7 @@ pub enum Key {
 }
 
 /// Unpacks a text byte by byte.
-struct Unpack {
+pub struct Unpack {
     rest: &'static [u8],
     /// The second halves that are still to come, the nearest last.
     pending: [u8; DEPTH],
@@ -137,7 +145,7 @@ impl Unpack {
 }
 
 /// Room for the longest text while it is being packed.
-const LONGEST: usize = 4096;
+const LONGEST: usize = 8192;
 
 /// The length of a text when it is packed.
 pub const fn packed_length(text: &[u8]) -> usize {
@@ -199,9 +207,9 @@ mod tests {
 
     #[test]
     fn what_is_packed_comes_out_again() {
-        let text = pack!("usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]\n");
-        assert_eq!(unpack(text), b"usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]\n");
-        assert!(text.0.len() < 42, "it is smaller by a quarter at least");
+        let text = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
+        assert_eq!(unpack(text), b"must be a whole number from 1 to 4194304, or -1 for no limit");
+        assert!(text.0.len() < 45, "it is smaller by a quarter at least");
         assert!(unpack(pack!("")).is_empty());
     }
 

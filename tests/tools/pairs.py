@@ -24,6 +24,9 @@ for path in sorted(sources.rglob("*.rs")):
     texts += [value(m) for m in re.findall(r"pack!\(\s*" + literal, code, re.S)]
     for block in re.findall(r"^steps! \{(.*?)^\}", code, re.S | re.M):
         texts.append("\0".join(re.findall(literal, block)))
+    rows = re.findall(r"^    Opt\(" + literal, code, re.M)
+    texts.append("\n".join(value(row) for row in rows))
+    texts += [value(m) for m in re.findall(r"_START: &str = " + literal, code, re.S)]
 
 sequences = [list(text.encode()) for text in texts]
 before = sum(map(len, sequences))
