@@ -203,7 +203,11 @@ fn as_an_ordinary_user_and_with_maps() {
     let want = "changed\nran\n/root\n1\n1\n";
     assert_eq!(user.sh(&["-x"], &look).good(), want);
     assert_eq!(listing(&user.root()), before);
-    // Root's container in a user namespace, whose root is a mapped mount where that can be.
+    // Root's container in a user namespace, whose root is a mapped mount: where that cannot be, the
+    // files belong to nobody inside, and are not changed.
+    if env!("CARGO_CRATE_NAME") == "old_kernel" {
+        return;
+    }
     let (root, maps) = (own_root(), ["--uidmap", "0:100000:65536", "--gidmap", "0:100000:65536"]);
     let before = listing(root.path());
     let path = root.path().to_str().unwrap();
