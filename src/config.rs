@@ -61,6 +61,8 @@ pub struct Config<'a> {
     pub bare: bool,
     /// What is mounted into the root, in this order.
     pub mounts: List<Mount<'a>>,
+    /// What is written to the root goes to memory.
+    pub ephemeral: bool,
     /// The root file system is read-only.
     pub read_only: bool,
     /// Leave the root by chroot alone.
@@ -91,6 +93,8 @@ pub enum Mount<'a> {
     Volume(&'a CStr),
     /// `DST[:OPTIONS]`
     Tmpfs(&'a CStr),
+    /// `SRC[:DST]`
+    Device(&'a CStr),
 }
 
 /// A filter of system calls.
@@ -190,6 +194,7 @@ impl<'a> Config<'a> {
             verbose: false,
             bare: false,
             mounts: List::new(),
+            ephemeral: false,
             read_only: false,
             no_pivot: false,
             network: None,

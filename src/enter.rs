@@ -8,8 +8,8 @@ use crate::init;
 use crate::isolate::idmap::{self, Maps};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
-    accounts, descriptors, devices, environment, limits, mounts, namespaces, privileges, program,
-    rootfs, volumes,
+    accounts, descriptors, devices, environment, ephemeral, limits, mounts, namespaces, privileges,
+    program, rootfs, volumes,
 };
 use crate::kernel::{self, List, Word, left_out};
 use crate::report::Report;
@@ -55,14 +55,20 @@ pub fn enter(container: &mut Container) -> u8 {
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
-    let root = rootfs::bind(config, mapped, report);
     kernel::set_umask(0);
+    let (root, layers) = rootfs::bind(config, mapped, report);
     // While the host's proc and sysfs are there: a user namespace asks for that.
-    mounts::kernel_files(config, container.maps, root, report);
+    let proc = mounts::proc(config, container.maps, root, report);
+    if let Some(layers) = layers {
+        ephemeral::over_rest(config, root, proc, &layers, report);
+    }
+    rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
+    mounts::kernel_files(config, container.maps, root, proc, report);
     devices::dev(config, container.maps, root, report);
-    volumes::mount_all(config, root, report);
-    rootfs::seal(config, root, report);
-    rootfs::enter(config, report);
+    report.step(Step::GoTo, kernel::change_directory_to(root));
+    volumes::mount_all(config, root, proc, report);
+    rootfs::seal(config, root, proc, report);
+    rootfs::enter(config, mapped.is_some(), report);
     namespaces::set_up_network(config, report);
 
     limits::set_oom_score(config, report);

@@ -7,7 +7,9 @@ use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
-use crate::isolate::{cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp};
+use crate::isolate::{
+    cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
+};
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
@@ -35,6 +37,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let environment = environment::collect(config, variable, caller, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
+    volumes::look_up(config, report);
     namespaces::enter_network(config, report);
 
     // Blocked from here on, so that none ends thimble between two steps; they

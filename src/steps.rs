@@ -51,14 +51,20 @@ steps! {
     NewSession = "begin a session",
     UnshareCgroup = "unshare the cgroup namespace",
     MakePrivate = "make all mounts private",
+    MountMemory = "mount memory for what is written",
+    Overlay = "lay an overlay over",
+    ListMounts = "look at what is mounted below",
     BindRoot = "bind the root file system",
     RestrictRoot = "add nodev and nosuid to",
     ReadOnly = "make the root read-only:",
     MountVolume = "mount",
+    AddDevice = "add the device",
     MountProc = "mount proc on",
     MountSys = "mount sysfs on",
-    MakeMask = "make a file to mask others with",
+    MountCgroup = "mount cgroup2 on",
+    MakeMask = "make something to mask others with",
     Mask = "mask",
+    RemoveMask = "unmount what masked others",
     Protect = "make read-only",
     MountDev = "mount a tmpfs on",
     MakeDevice = "make the device",
@@ -96,6 +102,7 @@ const DELEGATE: Packed = pack!("this takes root, or a --cgroup-parent that is yo
 const HELPER: Packed =
     pack!("an ordinary user maps other ids than his own by newuidmap and newgidmap");
 const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
+const NOT_THERE: Packed = pack!("nothing can be mounted on the root itself or below /proc");
 const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
 /// What to do, by step and errno. The tests provoke each.
 const HINTS: &[(Step, Errno, Packed)] = &[
@@ -190,17 +197,16 @@ const HINTS: &[(Step, Errno, Packed)] = &[
     (Step::MountProc, Errno::ENOTDIR, A_LINK),
     (Step::MountSys, Errno::ENOTDIR, A_LINK),
     (Step::MountDev, Errno::ENOTDIR, A_LINK),
+    (Step::MountVolume, Errno::EPERM, NOT_THERE),
     (
         Step::MountVolume,
-        Errno::EPERM,
-        pack!("nothing can be mounted on the root itself or below /proc"),
+        Errno::ENOTDIR,
+        pack!("a directory goes over a directory, a file over a file"),
     ),
     (
         Step::MountVolume,
         Errno::EINVAL,
-        pack!(
-            "a directory goes over a directory, a file over a file; a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"
-        ),
+        pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
     ),
     (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
     (
@@ -229,7 +235,19 @@ const HINTS: &[(Step, Errno, Packed)] = &[
         Errno::EINVAL,
         pack!("the kernel does not take it for a filter: see seccomp(2)"),
     ),
-    (Step::RestrictRoot, Errno::ENOSYS, pack!("this needs Linux 5.12; --bare does without")),
+    (Step::AddDevice, Errno::EPERM, NOT_THERE),
+    (Step::AddDevice, Errno::ENODEV, pack!("SRC is neither a character device nor a block device")),
+    (Step::AddDevice, Errno::EACCES, pack!("SRC lies on a mount with nodev")),
+    (
+        Step::Overlay,
+        Errno::ENODEV,
+        pack!("--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)"),
+    ),
+    (
+        Step::Overlay,
+        Errno::EINVAL,
+        pack!("this file system cannot lie below an overlay, or is one on top of another already"),
+    ),
     (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
 ];
 

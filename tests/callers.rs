@@ -21,6 +21,8 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--volume", &["SOURCE:/mnt"], "cat /mnt/file", "content"),
     ("--tmpfs", &["/mnt:size=1m"], "df -k /mnt | tail -n 1 | tr -s ' ' | cut -d' ' -f2", "1024"),
     ("--shm-size", &["1m"], "df -k /dev/shm | tail -n 1 | tr -s ' ' | cut -d' ' -f2", "1024"),
+    ("--device", &["/dev/zero:/dev/x"], "head -c 3 /dev/x | wc -c", "3"),
+    ("--ephemeral", &[], "echo x > /made && cat /made", "x"),
     ("--read-only", &[], "touch /x 2>/dev/null || echo no", "no"),
     ("--no-pivot", &[], "echo well", "well"),
     ("--network", &["host"], "readlink /proc/self/ns/net", "SAME net"),

@@ -84,7 +84,14 @@ fn what_is_mounted_below_the_root_comes_along_and_is_restricted_too() {
 
 #[test]
 fn the_root_has_no_way_back_with_pivot_root_and_without() {
-    for options in [&["--bare"][..], &["--bare", "--no-pivot"], &[], &["--no-pivot"]] {
+    for options in [
+        &["--bare"][..],
+        &["--bare", "--no-pivot"],
+        &[],
+        &["--no-pivot"],
+        &["-x"],
+        &["--bare", "-x"],
+    ] {
         let out = sh(
             options,
             "ls -d /.. /../.. /proc/1/cwd/.. >/dev/null; cd /; cd ../../..; ls | tr '\\n' ' '",
@@ -145,7 +152,6 @@ fn the_mounts_of_a_default_container_are_these() {
         format!("/ rw,nosuid,nodev,relatime {kind}"),
         "/proc rw,nosuid,nodev,noexec,relatime proc".into(),
         format!("/sys {inert} sysfs"),
-        format!("/dev {inert} tmpfs"), // covered by the next
         "/dev rw,nosuid,relatime tmpfs".into(),
         "/dev/pts rw,nosuid,noexec,relatime devpts".into(),
         "/dev/shm rw,nosuid,nodev,noexec,relatime tmpfs".into(),
@@ -221,6 +227,55 @@ fn dev_shm_holds_what_was_asked_for() {
     let out = sh(&["--shm-size=9223372036854775807"], "stat -f -c '%b %s' /dev/shm").good();
     let blocks: Vec<u64> = out.split_whitespace().map(|word| word.parse().unwrap()).collect();
     assert_eq!(blocks[0], (1 << 63) / blocks[1]);
+}
+
+#[test]
+fn of_cgroup_v2_the_container_sees_its_own_read_only_and_the_hosts_options_stay() {
+    // A host with cgroup v2 in the usual place, where thimble's cgroup v1 is found too; by binds,
+    // for a new mount of cgroup2 would change the host's options. The container runs in a cgroup
+    // of v2 that the shell has made.
+    let unified = mounts()
+        .lines()
+        .find(|line| line.contains(" - cgroup2 "))
+        .map(|line| line.split(' ').nth(4).unwrap().to_string())
+        .expect("this host has no cgroup v2");
+    let (name, pids) = (unique_name(), cgroup_v1("pids").display().to_string());
+    let (own, place) = (format!("{unified}/{name}"), tempfile::tempdir().unwrap());
+    let options = || mounts().lines().filter(|line| line.contains("cgroup")).count();
+    let look = "grep \" /sys/fs/cgroup \" /proc/self/mountinfo | cut -d\" \" -f4-8; \
+        grep -c \" /sys/fs/cgroup\" /proc/self/mountinfo; \
+        ls /sys/fs/cgroup | grep -x -e cgroup.procs -e pids -e below; \
+        mkdir /sys/fs/cgroup/x; echo 0 > /sys/fs/cgroup/cgroup.procs";
+    let before = (options(), mounts());
+    let run = |options: &str| {
+        let script = format!(
+            "set -e; mkdir -p {own}/below {own}/pids; mount --bind {pids} {pids_copy}; \
+             mount --bind {own} /sys/fs/cgroup; mount --bind {pids_copy} /sys/fs/cgroup/pids; \
+             echo $$ > /sys/fs/cgroup/below/cgroup.procs; \
+             {} run --pids-limit 9 {options} {} sh -c '{look}'",
+            thimble().display(),
+            busybox().display(),
+            pids_copy = place.path().display(),
+        );
+        let ran = Ran::of(command("unshare", &["--mount", "sh", "-c", &script]).output().unwrap());
+        for made in ["below", "pids", ""] {
+            let _ = std::fs::remove_dir(Path::new(&own).join(made));
+        }
+        ran
+    };
+    let (shown, refused) = (run(""), run("--privileged"));
+    let none = [run("--cgroupns host"), run("--bare")];
+    assert_eq!((options(), mounts()), before);
+    assert!(!Path::new(&own).exists());
+    for ran in [shown, refused] {
+        // The root of the mount is the container's own cgroup: nothing of `below` above it.
+        let want = "/ /sys/fs/cgroup ro,nosuid,nodev,noexec,relatime - cgroup2\n1\ncgroup.procs\n";
+        assert_eq!(ran.out, want, "{ran:?}");
+        assert_eq!(ran.err.matches("Read-only file system").count(), 2, "{ran:?}");
+    }
+    for ran in none {
+        assert!(!ran.out.contains("cgroup.procs"), "{ran:?}");
+    }
 }
 
 #[test]

@@ -10,9 +10,10 @@ use super::table::{self, Bytes, Opt, Table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp};
 use crate::kernel::tail;
 use crate::text::{
-    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_group, check_hostname,
-    check_id_map, check_name, check_oom_score, check_tmpfs, check_user, check_volume, pack,
-    pack_bytes, packed_length, parse_fraction, parse_limit, parse_size, parse_whole,
+    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device, check_group,
+    check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs, check_user,
+    check_volume, pack, pack_bytes, packed_length, parse_fraction, parse_limit, parse_size,
+    parse_whole,
 };
 
 /// The rows, as the help shows them.
@@ -31,6 +32,8 @@ const ROWS: &[Opt] = &[
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
     Opt("      --shm-size SIZE             what /dev/shm holds at most (64m)", Value(shm_size)),
+    Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(device)),
+    Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c| &mut c.ephemeral)),
     Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
     Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
     Opt("\nisolation:", Nothing),
@@ -114,6 +117,10 @@ fn volume<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
 
 fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
     check_tmpfs(value).or_else(|| mount(config, Mount::Tmpfs(value)))
+}
+
+fn device<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    check_device(value).or_else(|| mount(config, Mount::Device(value)))
 }
 
 fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {

@@ -80,7 +80,6 @@ pub fn dev(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) 
             report.step_on(Step::MountInDev, name, mounted);
         }
     }
-    report.step(Step::GoTo, kernel::change_directory_to(root));
 }
 
 /// Binds a device of the host's on a file of the same name in the current
@@ -88,7 +87,7 @@ pub fn dev(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) 
 fn bind_device(name: &CStr, numbers: (u32, u32)) -> kernel::Result<()> {
     let host = Text::of(&[b"/dev/", name.to_bytes()]);
     kernel::make_file(CURRENT, name, 0)?;
-    kernel::bind(host.as_c_str().unwrap_or(c""), name)?;
+    kernel::bind(host.as_c_str().unwrap_or(c""), name, false)?;
     let bound = kernel::open(name, libc::O_PATH)?;
     let right = kernel::character_device(bound)? == numbers;
     kernel::close(bound);

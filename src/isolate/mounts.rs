@@ -8,26 +8,20 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
-use crate::isolate::namespaces;
-use crate::kernel::{self, CURRENT, Errno, Fd, left_out};
+use crate::isolate::{namespaces, places};
+use crate::kernel::{self, CURRENT, Errno, Fd, List, left_out};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::Text;
+use crate::text::{Numbered, Parts, unescape};
 
 /// Flags of every mount that neither programs nor devices belong on.
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
-/// Attributes of every mount whose files somebody else wrote.
+/// Flags of every mount whose files somebody else wrote.
 pub fn foreign() -> u64 {
-    let unless = |name: &CStr, attribute| if left_out(name) { 0 } else { attribute };
-    unless(c"nodev", libc::MOUNT_ATTR_NODEV) | unless(c"nosuid", libc::MOUNT_ATTR_NOSUID)
+    let unless = |name: &CStr, flag| if left_out(name) { 0 } else { flag };
+    unless(c"nodev", libc::MS_NODEV) | unless(c"nosuid", libc::MS_NOSUID)
 }
-
-/// Attributes of what the host shares, and nobody inside is to change.
-const INERT_ATTRIBUTES: u64 = libc::MOUNT_ATTR_NODEV
-    | libc::MOUNT_ATTR_NOSUID
-    | libc::MOUNT_ATTR_NOEXEC
-    | libc::MOUNT_ATTR_RDONLY;
 
 const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
 
@@ -49,6 +43,11 @@ const MASKED_PROC: &[&CStr] = &[c"acpi", c"asound", c"scsi"];
 /// Directories of /sys, likewise.
 const MASKED_SYS: &[&CStr] = &[c"firmware", c"devices/virtual/powercap"];
 
+/// What they are covered with: on a file system of its own, which is on top of
+/// the root, and so where `..` of the root leads.
+const MASK_FILE: &CStr = c"/../file";
+const MASK_DIRECTORY: &CStr = c"/../directory";
+
 /// What of /proc sets the host's kernel up, and is therefore read-only.
 const READ_ONLY: &[&CStr] = &[c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
 
@@ -60,35 +59,73 @@ pub fn make_private(report: &mut Report) {
     }
 }
 
-/// Mounts the container's own /proc, and unless `--bare` the kernel's /sys.
-pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) {
-    // A user namespace may mount only what its own namespaces own. Where one of
-    // those is the host's, its file system is the host's too, read-only.
-    let hosts = |private: bool| maps.is_some() && !private;
-    let mounted = if hosts(config.private(config.pid, true)) {
-        bind_hosts(root, c"proc", c"/proc", libc::PROC_SUPER_MAGIC)
+/// A user namespace may mount only what its own namespaces own. Where one of
+/// those is the host's, its file system is the host's too, read-only.
+fn hosts(maps: Option<&Maps>, private: bool) -> bool {
+    maps.is_some() && !private
+}
+
+/// Mounts the container's own /proc and gives its root. What else is mounted
+/// goes by its links to descriptors, so that no name is looked up twice.
+pub fn proc(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) -> Fd {
+    let mounted = if hosts(maps, config.private(config.pid, true)) {
+        bind_hosts(root, c"proc", c"/proc", None, libc::PROC_SUPER_MAGIC)
     } else {
         over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC)
     };
-    let proc = report.step_on(Step::MountProc, c"/proc", mounted);
-    if !config.bare {
-        let writable = config.privileged || left_out(c"read-only /sys");
-        let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
-        let mounted = if hosts(namespaces::own_network(config)) {
-            bind_hosts(root, c"sys", c"/sys", libc::SYSFS_MAGIC)
-        } else {
-            over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC)
-        };
-        let sys = report.step_on(Step::MountSys, c"/sys", mounted);
-        if !config.privileged {
-            let file = mask_file(root, report);
-            mask(proc, MASKED_FILES, Some(file), report);
-            mask(proc, MASKED_PROC, None, report);
-            mask(sys, MASKED_SYS, None, report);
-            protect(proc, report);
-        }
+    report.step_on(Step::MountProc, c"/proc", mounted)
+}
+
+/// Mounts the kernel's /sys, and masks and protects what is to be, unless `--bare`.
+pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, report: &mut Report) {
+    if config.bare {
+        return;
     }
-    report.step(Step::GoTo, kernel::change_directory_to(root));
+    let writable = config.privileged || left_out(c"read-only /sys");
+    let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
+    let mounted = if hosts(maps, namespaces::own_network(config)) {
+        bind_hosts(root, c"sys", c"/sys", Some(proc), libc::SYSFS_MAGIC)
+    } else {
+        over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC)
+    };
+    let sys = report.step_on(Step::MountSys, c"/sys", mounted);
+    if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
+        own_cgroup(sys, report);
+    }
+    if !config.privileged {
+        // On top of the root for as long as it takes, where no name of the image's leads to it.
+        let made = kernel::mount(c"tmpfs", c"/", INERT, c"mode=0,size=4k")
+            .and_then(|()| kernel::make_file(CURRENT, MASK_FILE, 0))
+            .and_then(|()| kernel::make_directory(CURRENT, MASK_DIRECTORY))
+            .and_then(|()| kernel::remount(c"/..", INERT | libc::MS_RDONLY));
+        report.step(Step::MakeMask, made);
+        report.step(Step::GoTo, kernel::change_directory_to(sys));
+        mask(MASK_DIRECTORY, MASKED_SYS, report);
+        report.step(Step::GoTo, kernel::change_directory_to(proc));
+        mask(MASK_DIRECTORY, MASKED_PROC, report);
+        if left_out(c"own mask") {
+            let images = kernel::open_at(root, c"dev/null", libc::O_PATH);
+            mask(link(report.step(Step::MakeMask, images)).as_c_str(), MASKED_FILES, report);
+        } else {
+            mask(MASK_FILE, MASKED_FILES, report);
+        }
+        protect(report);
+        report.step(Step::RemoveMask, kernel::detach(c"/.."));
+    }
+}
+
+/// Shows the container's own cgroup, where the host has cgroup v2 in the usual
+/// place. It is mounted from the new cgroup namespace, whose root the cgroup is:
+/// from the host's, mount(2) would set the options of the whole hierarchy anew.
+/// A cgroup v1 hierarchy is not shown, nor the caller's cgroup where none was made.
+fn own_cgroup(sys: Fd, report: &mut Report) {
+    let host = kernel::open(c"/sys/fs/cgroup", libc::O_PATH).and_then(kernel::file_system);
+    if host == Ok(libc::CGROUP2_SUPER_MAGIC as u64) {
+        let flags = INERT | libc::MS_RDONLY;
+        let mounted = kernel::change_directory_to(sys)
+            .and_then(|()| kernel::mount(c"cgroup2", c"fs/cgroup", flags, c""));
+        report.step_on(Step::MountCgroup, c"/sys/fs/cgroup", mounted);
+    }
 }
 
 /// Mounts a file system on a directory of the root and gives the root of what
@@ -111,13 +148,22 @@ pub fn over(
 /// Binds a file system of the host's, with all below it, on a directory of the
 /// root, and makes it read-only. Only the root of a mount takes attributes, so
 /// what is given is one.
-fn bind_hosts(root: Fd, name: &CStr, source: &CStr, magic: i64) -> kernel::Result<Fd> {
+fn bind_hosts(
+    root: Fd,
+    name: &CStr,
+    source: &CStr,
+    proc: Option<Fd>,
+    magic: i64,
+) -> kernel::Result<Fd> {
     let find = || kernel::open_at(root, name, DIRECTORY);
     kernel::change_directory_to(find()?)?;
-    kernel::bind(source, c".")?;
+    kernel::bind(source, c".", true)?;
     let mounted = find()?;
-    kernel::change_attributes(mounted, INERT_ATTRIBUTES, 0, true)?;
-    if kernel::file_system(mounted)? == magic as u64 { Ok(mounted) } else { Err(Errno::ESTALE) }
+    if kernel::file_system(mounted)? != magic as u64 {
+        return Err(Errno::ESTALE);
+    }
+    change(mounted, INERT | libc::MS_RDONLY, 0, true, proc.unwrap_or(mounted))?;
+    Ok(mounted)
 }
 
 /// Mounts a file system on the directory that `find` finds. That it lies where
@@ -135,44 +181,122 @@ pub fn mount_where(
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
     let below = kernel::identity(target)?.device;
-    kernel::close(target);
     let right =
         kernel::file_system(mounted)? == magic as u64 && kernel::identity(mounted)?.device != below;
     if right || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
-/// An empty file to cover others with, on a file system of its own that is
-/// read-only as a whole. It is mounted on /dev, where the real one will cover it.
-fn mask_file(root: Fd, report: &mut Report) -> Fd {
-    if left_out(c"own mask") {
-        let images = kernel::open_at(root, c"dev/null", libc::O_PATH);
-        return report.step(Step::MakeMask, images);
-    }
-    let mounted = over(root, c"dev", c"tmpfs", INERT, c"mode=0,size=4k", libc::TMPFS_MAGIC);
-    let place = report.step_on(Step::MountDev, c"/dev", mounted);
-    let made = kernel::change_directory_to(place)
-        .and_then(|()| kernel::make_file(CURRENT, c"mask", 0))
-        .and_then(|()| kernel::remount(c".", INERT | libc::MS_RDONLY))
-        .and_then(|()| kernel::open(c"mask", libc::O_PATH));
-    report.step(Step::MakeMask, made)
+/// The link of a descriptor in the container's /proc, seen from there.
+pub fn link(fd: Fd) -> Numbered {
+    Numbered::of(b"self/fd/", fd.number() as u32)
 }
 
-/// Covers entries of a file system that is thimble's own, as far as there are
-/// such: with the empty file, or else with an empty read-only directory.
-fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
-    report.step(Step::GoTo, kernel::change_directory_to(place));
-    let mut source = Text::of(&[b"self/fd/"]);
-    if let Some(file) = file {
-        source.push_number(file.number() as u64);
+/// Binds a descriptor's file or directory at a path of the root, with these
+/// flags added; `whole`: with all that is mounted below it, and the path made if
+/// it is missing. That it lies where the program will look for it is checked.
+pub fn bind_at(
+    root: Fd,
+    proc: Fd,
+    source: Fd,
+    path: &[u8],
+    whole: bool,
+    flags: u64,
+) -> kernel::Result<()> {
+    let kind =
+        if kernel::file_type(source)? == libc::S_IFDIR { libc::S_IFDIR } else { libc::S_IFREG };
+    let target = places::target(root, path, whole.then_some(kind))?;
+    kernel::change_directory_to(proc)?;
+    kernel::bind(link(source).as_c_str(), link(target).as_c_str(), whole)?;
+    let mounted = places::find(root, path, None)?;
+    let right = kernel::identity(mounted)? == kernel::identity(source)?;
+    if !right && !left_out(c"check of mounts") {
+        return Err(Errno::ESTALE);
     }
+    // Of what is no mount's root this is refused (EINVAL).
+    change(mounted, flags, 0, true, proc)?;
+    [source, target, mounted].into_iter().for_each(kernel::close);
+    Ok(())
+}
+
+/// Sets and clears flags of a mount and, if asked to, of all below it:
+/// mount_setattr(2). Before Linux 5.12 each is remounted with the flags that it
+/// has and these. Of MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC, which are
+/// numbered alike in both.
+pub fn change(tree: Fd, set: u64, clear: u64, recursive: bool, proc: Fd) -> kernel::Result<()> {
+    let changed = kernel::change_attributes(tree, set, clear, recursive);
+    if changed != Err(Errno::ENOSYS) {
+        return changed;
+    }
+    let again = |mount| {
+        let flags = (kernel::mount_flags(mount)? | set) & !clear | libc::MS_BIND;
+        kernel::change_directory_to(proc)?;
+        kernel::remount(link(mount).as_c_str(), flags)
+    };
+    again(tree)?;
+    if recursive && kernel::file_type(tree)? == libc::S_IFDIR {
+        each_below(tree, proc, &mut |mount, _| again(mount))?;
+    }
+    Ok(())
+}
+
+/// Does something with the root of each mount below a directory, and its path
+/// from there: parents come before children. One that is hidden by another is
+/// left out: no path leads there.
+pub fn each_below(
+    tree: Fd,
+    proc: Fd,
+    act: &mut dyn FnMut(Fd, &CStr) -> kernel::Result<()>,
+) -> kernel::Result<()> {
+    // The table shows what can be reached from the root of who opens it, and paths from there.
+    let host = kernel::open(c"/", libc::O_PATH)?;
+    let mut table = List::new();
+    kernel::change_directory_to(tree)?;
+    kernel::change_root(c".")?;
+    let read = kernel::read_file(proc, c"self/mountinfo", &mut table);
+    kernel::change_directory_to(host)?;
+    kernel::change_root(c".")?;
+    kernel::close(host);
+    read?;
+    for line in Parts::of(table.as_slice(), b'\n') {
+        // proc_pid_mountinfo(5): ID, parent, device, root, mount point.
+        let mut fields = Parts::of(line, b' ');
+        let (Some(id), Some(point)) = (fields.next(), fields.nth(3)) else { continue };
+        let path = unescape(point);
+        let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
+        if path == c"/" {
+            continue; // the tree itself
+        }
+        let mount = match places::find(tree, path.to_bytes(), None) {
+            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue,
+            found => found?,
+        };
+        if has_id(mount, id, proc)? {
+            act(mount, path)?;
+        }
+        kernel::close(mount);
+    }
+    Ok(())
+}
+
+/// Whether a descriptor lies on the mount of this ID (proc_pid_fdinfo(5), since Linux 3.15).
+fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
+    let path = Numbered::of(b"self/fdinfo/", fd.number() as u32);
+    let file = kernel::open_at(proc, path.as_c_str(), libc::O_RDONLY)?;
+    let mut buffer = [0; 1024];
+    let lines = kernel::read(file, &mut buffer)?;
+    kernel::close(file);
+    let own = Parts::of(lines, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
+    Ok(own == Some(id))
+}
+
+/// Covers entries of the current directory, a file system that is thimble's
+/// own, as far as there are such, with something empty and read-only.
+fn mask(with: &CStr, names: &[&CStr], report: &mut Report) {
     for name in names {
         if left_out(name) {
             continue;
         }
-        let covered = match file {
-            Some(_) => kernel::bind(source.as_c_str().unwrap_or(c""), name),
-            None => kernel::mount(c"tmpfs", name, INERT | libc::MS_RDONLY, c"size=4k"),
-        };
+        let covered = kernel::bind(with, name, false);
         if covered != Err(Errno::ENOENT) {
             report.step_on(Step::Mask, name, covered);
         }
@@ -180,13 +304,12 @@ fn mask(place: Fd, names: &[&CStr], file: Option<Fd>, report: &mut Report) {
 }
 
 /// Makes what is in READ_ONLY so, by a bind on itself.
-fn protect(proc: Fd, report: &mut Report) {
-    report.step(Step::GoTo, kernel::change_directory_to(proc));
+fn protect(report: &mut Report) {
     for name in READ_ONLY {
         if left_out(name) {
             continue;
         }
-        let bound = kernel::bind(name, name);
+        let bound = kernel::bind(name, name, true);
         if bound != Err(Errno::ENOENT) {
             let flags = INERT | libc::MS_RDONLY | libc::MS_BIND;
             let protected = bound.and_then(|()| kernel::remount(name, flags));

@@ -43,8 +43,9 @@ pub fn start(
 impl Program<'_, '_> {
     /// Everything between the clone and the program's first instruction.
     fn execute(&mut self) -> u8 {
-        let workdir = self.config.workdir.unwrap_or(c"/");
-        self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
+        if let Some(workdir) = self.config.workdir {
+            self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
+        }
         self.report.step(Step::ResetSignals, reset_signals());
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);

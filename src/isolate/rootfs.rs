@@ -7,6 +7,7 @@
 //! the container's on top of it again.
 
 use crate::config::Config;
+use crate::isolate::ephemeral::{self, Layers};
 use crate::isolate::mounts;
 use crate::kernel::{self, CURRENT, Fd, left_out};
 use crate::report::Report;
@@ -26,50 +27,72 @@ pub fn go_away(report: &mut Report) {
 }
 
 /// Container side: binds the current directory, or the mount that the host side
-/// made of it, over `/` and goes there.
-/// Gives the new root; unless `--bare` or `--privileged`, devices and set-user-id programs of the
-/// image mean nothing on it and on what is mounted below it.
-pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> Fd {
+/// made of it, over `/` and goes there; with `--ephemeral` to an overlay of that.
+/// Gives the new root.
+pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> (Fd, Option<Layers>) {
     let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
     let bound = match mapped {
         Some(tree) => kernel::move_mount(tree, CURRENT, place),
-        None => kernel::bind(c".", place),
+        None if config.ephemeral => Ok(()),
+        None => kernel::bind(c".", place, true),
     };
-    let bound = bound
-        .and_then(|()| kernel::change_directory(top))
+    let layers = if config.ephemeral {
+        let covered = mapped.map_or(bound, |_| bound.and_then(|()| kernel::change_directory(top)));
+        report.step_on(Step::BindRoot, config.root, covered);
+        Some(ephemeral::over_root(config, report))
+    } else {
+        report.step_on(Step::BindRoot, config.root, bound);
+        None
+    };
+    let root = kernel::change_directory(top)
         .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
-    let root = report.step_on(Step::BindRoot, config.root, bound);
+    (report.step_on(Step::BindRoot, config.root, root), layers)
+}
+
+/// Container side, once /proc is there and nothing else: the flags of the root
+/// and of what is mounted below it. Unless `--bare` or `--privileged`, devices
+/// and set-user-id programs of the image mean nothing.
+pub fn restrict(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if !config.bare && !config.privileged {
-        let added = kernel::change_attributes(root, mounts::foreign(), 0, true);
+        let added = mounts::change(root, mounts::foreign(), 0, true, proc);
         report.step_on(Step::RestrictRoot, config.root, added);
     }
     if config.read_only {
         // What is mounted below now, and the root itself once mount points were made on it.
-        let read_only = libc::MOUNT_ATTR_RDONLY;
-        // If the host has it read-only, a user namespace could not take that off again.
-        let was = kernel::mount_flags(root).is_ok_and(|flags| flags & libc::MS_RDONLY != 0);
-        let free = if was { 0 } else { read_only };
-        let changed = kernel::change_attributes(root, read_only, 0, true)
-            .and_then(|()| kernel::change_attributes(root, 0, free, false));
+        let changed = free(proc).and_then(|proc_free| {
+            let root_free = free(root)?;
+            mounts::change(root, libc::MS_RDONLY, 0, true, proc)?;
+            mounts::change(proc, 0, proc_free, false, proc)?;
+            mounts::change(root, 0, root_free, false, proc)
+        });
         report.step_on(Step::ReadOnly, config.root, changed);
     }
-    root
+}
+
+/// MS_RDONLY, if it can be taken off again: if the host has the mount read-only,
+/// a user namespace could not.
+fn free(mount: Fd) -> kernel::Result<u64> {
+    Ok(!kernel::mount_flags(mount)? & libc::MS_RDONLY)
 }
 
 /// Container side: makes the root read-only, if asked to, now that everything
 /// is mounted.
-pub fn seal(config: &Config, root: Fd, report: &mut Report) {
+pub fn seal(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if config.read_only {
-        let sealed = kernel::change_attributes(root, libc::MOUNT_ATTR_RDONLY, 0, false);
+        let sealed = mounts::change(root, libc::MS_RDONLY, 0, false, proc);
         report.step_on(Step::ReadOnly, config.root, sealed);
+        report.step(Step::GoTo, kernel::change_directory_to(root));
     }
 }
 
 /// Container side: makes the current directory the root and forgets the host's.
-pub fn enter(config: &Config, report: &mut Report) {
+pub fn enter(config: &Config, mapped: bool, report: &mut Report) {
     if !config.no_pivot && !left_out(c"pivot") {
         report.step_on(Step::PivotRoot, config.root, kernel::pivot_root());
-        report.step(Step::DetachHost, kernel::detach(c"."));
+        // What an overlay lies on is on top of the host's root: its memory, and the mapped tree.
+        for _ in 0..1 + u32::from(config.ephemeral) + u32::from(config.ephemeral && mapped) {
+            report.step(Step::DetachHost, kernel::detach(c"."));
+        }
     }
     report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));
     report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"))

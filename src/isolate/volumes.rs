@@ -1,45 +1,75 @@
-//! What the caller mounts into the container: volumes and temporary file
-//! systems, in the order of the command line.
-//!
-//! The image may have put links where they are to go. Targets are found as if
-//! the new root were `/`, so an ordinary link leads nowhere else, and magic links
-//! of a mounted /proc, which would, are not followed: openat2(2) with
-//! RESOLVE_IN_ROOT and RESOLVE_NO_MAGICLINKS. From there on everything goes by
-//! descriptor, so that nobody who shares ROOTFS can put another directory in
-//! its place.
+//! What the caller mounts into the container: volumes, temporary file systems
+//! and devices, in the order of the command line. `places` says how a target is
+//! found; from there on everything goes by descriptor, so that nobody who shares
+//! ROOTFS can put another directory in its place.
 
 use core::ffi::CStr;
 
 use crate::config::{Config, Mount};
 use crate::isolate::mounts::{self, INERT};
-use crate::kernel::{self, Errno, Fd, left_out};
+use crate::isolate::places;
+use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Fields, Parts, Text};
 
-/// Mounts all of them. The current directory is the new root, and is so again.
-pub fn mount_all(config: &Config, root: Fd, report: &mut Report) {
+/// Host side, before anything is made: whether all sources are there, and the
+/// devices are such.
+pub fn look_up(config: &Config, report: &mut Report) {
     for asked in config.mounts.as_slice() {
-        let (word, mounted) = match *asked {
-            Mount::Volume(word) => (word, volume(root, word)),
-            Mount::Tmpfs(word) => (word, tmpfs(root, word)),
+        let (step, word, device) = match *asked {
+            Mount::Volume(word) => (Step::MountVolume, word, false),
+            Mount::Device(word) => (Step::AddDevice, word, true),
+            Mount::Tmpfs(_) => continue,
         };
-        report.step_on(Step::MountVolume, word, mounted);
+        let found = source(&Fields::of(word), device).map(kernel::close);
+        if found.is_err() {
+            report.step_on(step, word, found);
+        }
     }
 }
 
-/// `SRC:DST[:ro|rw]`. The source is still found from the host's root; the mount
-/// that is made of it, with all below it, is nowhere until it is moved.
-fn volume(root: Fd, word: &CStr) -> kernel::Result<()> {
+/// Mounts all of them. The current directory is the new root, and is so again.
+pub fn mount_all(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
+    for asked in config.mounts.as_slice() {
+        let (step, word, mounted) = match *asked {
+            Mount::Volume(word) => (Step::MountVolume, word, bind(root, proc, word, false)),
+            Mount::Device(word) => (Step::AddDevice, word, bind(root, proc, word, true)),
+            Mount::Tmpfs(word) => (Step::MountVolume, word, tmpfs(root, word)),
+        };
+        report.step_on(step, word, mounted);
+        report.step(Step::GoTo, kernel::change_directory_to(root));
+    }
+}
+
+/// The source, found from the host's root.
+fn source(fields: &Fields, device: bool) -> kernel::Result<Fd> {
+    let source = kernel::open(fields.c_str(0).ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
+    if device {
+        let kind = kernel::file_type(source)?;
+        if !matches!(kind, libc::S_IFCHR | libc::S_IFBLK) {
+            return Err(Errno::ENODEV);
+        }
+        // Its mount would have the flag too, and the device be without effect.
+        if kernel::mount_flags(source)? & libc::MS_NODEV != 0 {
+            return Err(Errno::EACCES);
+        }
+    }
+    Ok(source)
+}
+
+/// `SRC:DST[:ro|rw]`, with all that is mounted below; or the device
+/// `SRC[:DST]`, by itself.
+fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
     let fields = Fields::of(word);
-    let source = fields.c_str(0).ok_or(Errno::ENAMETOOLONG)?;
-    let tree = kernel::open_tree(source)?;
-    let read_only = if fields.bytes(2) == b"ro" { libc::MOUNT_ATTR_RDONLY } else { 0 };
-    kernel::change_attributes(tree, mounts::foreign() | read_only, 0, true)?;
-    let is_directory = kernel::file_type(tree)? == libc::S_IFDIR;
-    let target = target(root, fields.bytes(1), is_directory)?;
-    kernel::move_mount(tree, target, c"")?;
-    check(root, fields.bytes(1), tree)
+    let source = source(&fields, device)?;
+    let flags = match fields.bytes(2) {
+        _ if device => libc::MS_NOSUID | libc::MS_NOEXEC,
+        b"ro" => mounts::foreign() | libc::MS_RDONLY,
+        _ => mounts::foreign(),
+    };
+    let path = fields.bytes(if fields.count() > 1 { 1 } else { 0 });
+    mounts::bind_at(root, proc, source, path, true, flags)
 }
 
 /// `DST[:OPTIONS]`.
@@ -47,10 +77,8 @@ fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
     let fields = Fields::of(word);
     let (flags, data) = options(fields.bytes(1));
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;
-    let find = || target(root, fields.bytes(0), true);
-    let mounted = mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC)?;
-    kernel::close(mounted);
-    kernel::change_directory_to(root)
+    let find = || places::target(root, fields.bytes(0), Some(libc::S_IFDIR));
+    mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC).map(kernel::close)
 }
 
 /// The flags and the file system's own options that the caller's options mean.
@@ -69,55 +97,6 @@ fn options(asked: &[u8]) -> (u64, Text) {
         }
     }
     (flags, data)
-}
-
-/// Finds a path of the new root.
-fn find(root: Fd, path: &[u8], flags: i32) -> kernel::Result<Fd> {
-    let path = Text::of(&[path]);
-    let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
-    kernel::open_in_root(root, path, libc::O_PATH | flags)
-}
-
-/// Finds a mount point, and makes it where it is missing: the directories on
-/// the way, and at the end a directory or an empty file. Nothing is mounted
-/// below /proc, which the container's isolation rests on.
-fn target(root: Fd, path: &[u8], directory: bool) -> kernel::Result<Fd> {
-    let mut place = root;
-    let mut done = 0;
-    for part in Parts::of(path, b'/') {
-        let end = done + part.len();
-        let last = end == path.len();
-        if !part.is_empty() {
-            let way = path.get(..end).unwrap_or(path);
-            let flags = if last { 0 } else { libc::O_DIRECTORY };
-            place = match find(root, way, flags) {
-                Err(Errno::ENOENT) => {
-                    let name = Text::of(&[part]);
-                    let name = name.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
-                    if directory || !last {
-                        kernel::make_directory(place, name)?;
-                    } else {
-                        kernel::make_file(place, name, 0o644)?;
-                    }
-                    find(root, way, flags)?
-                }
-                found => found?,
-            };
-        }
-        done = end + 1;
-    }
-    let right = kernel::file_system(place)? != libc::PROC_SUPER_MAGIC as u64;
-    let right = right || left_out(c"not below /proc");
-    if right && place.number() != root.number() { Ok(place) } else { Err(Errno::EPERM) }
-}
-
-/// Whether a path leads to what was mounted there.
-fn check(root: Fd, path: &[u8], mounted: Fd) -> kernel::Result<()> {
-    let found = find(root, path, 0)?;
-    let right = kernel::identity(found)? == kernel::identity(mounted)?;
-    kernel::close(found);
-    kernel::close(mounted);
-    if right || left_out(c"check of mounts") { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
 #[cfg(test)]

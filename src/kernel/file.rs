@@ -5,7 +5,7 @@ use core::mem::MaybeUninit;
 
 use syscalls::Sysno;
 
-use super::{Errno, List, Result, call, left_out, perform, tail};
+use super::{Errno, List, Result, call, perform};
 
 /// An open descriptor. thimble opens every one with O_CLOEXEC, closes by hand
 /// those whose being open means something to somebody, and leaves the rest to
@@ -56,24 +56,13 @@ pub fn open(path: &CStr, flags: c_int) -> Result<Fd> {
     open_at(CURRENT, path, flags)
 }
 
-/// The kernel's `struct open_how`.
-#[repr(C)]
-struct How {
-    flags: u64,
-    mode: u64,
-    resolve: u64,
-}
-
-/// openat2(2) of a path as if `root` were the process's root, and without
-/// following a magic link. ENOSYS before Linux 5.6.
-pub fn open_in_root(root: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
-    let rules = libc::RESOLVE_IN_ROOT | libc::RESOLVE_NO_MAGICLINKS;
-    let (path, resolve) = if left_out(c"in the root") { (tail(path, 1), 0) } else { (path, rules) };
-    let how = How { flags: (flags | libc::O_CLOEXEC) as u64, mode: 0, resolve };
-    // SAFETY: the path is NUL-terminated, the structure is of the size that is given, and both
-    // are only read.
-    unsafe { call!(Sysno::openat2, root.0, path.as_ptr(), &raw const how, size_of::<How>()) }
-        .map(Fd::new)
+/// readlinkat(2) of the link that a descriptor of O_PATH and O_NOFOLLOW is.
+pub fn read_link(link: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
+    let (start, size) = (buffer.as_mut_ptr(), buffer.len());
+    // SAFETY: the path is NUL-terminated and only read, the buffer is writable for its length.
+    let length = unsafe { call!(Sysno::readlinkat, link.0, c"".as_ptr(), start, size) }?;
+    // What fills the buffer may have been cut off.
+    if length < size { Ok(buffer.get(..length).unwrap_or(&[])) } else { Err(Errno::ENAMETOOLONG) }
 }
 
 /// Opens /dev/null for reading and writing, at the lowest free number and to
@@ -142,6 +131,38 @@ pub fn write_file(directory: Fd, path: &CStr, text: &[u8]) -> Result<()> {
 pub fn make_directory(directory: Fd, path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::mkdirat, directory.0, path.as_ptr(), 0o755) }
+}
+
+/// mkdirat(2) with the owner and the mode of another directory. An owner whom
+/// this user namespace does not know (EINVAL) stays behind.
+pub fn make_directory_like(other: Fd, directory: Fd, path: &CStr) -> Result<()> {
+    let like = status(other)?;
+    make_directory(directory, path)?;
+    let (path, mode) = (path.as_ptr(), like.st_mode & 0o7777);
+    // SAFETY: the path is NUL-terminated and only read.
+    let owned = unsafe {
+        perform!(
+            Sysno::fchownat,
+            directory.0,
+            path,
+            like.st_uid,
+            like.st_gid,
+            libc::AT_SYMLINK_NOFOLLOW
+        )
+    };
+    if owned != Err(Errno::EINVAL) {
+        owned?;
+    }
+    // SAFETY: likewise.
+    unsafe { perform!(Sysno::fchmodat, directory.0, path, mode) }
+}
+
+/// setxattr(2) of an attribute that only root outside of any user namespace
+/// may set: EPERM for others.
+pub fn set_trusted_attribute(path: &CStr) -> Result<()> {
+    let (path, name) = (path.as_ptr(), c"trusted.thimble".as_ptr());
+    // SAFETY: both strings are NUL-terminated and only read; the value is empty.
+    unsafe { perform!(Sysno::setxattr, path, name, c"".as_ptr(), 0, 0) }
 }
 
 /// mknodat(2) of a character device, mode 0666 less the umask.

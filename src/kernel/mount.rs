@@ -16,12 +16,12 @@ pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> 
     }
 }
 
-/// mount(2) of a directory elsewhere, with all that is mounted below it.
+/// mount(2) of a directory elsewhere, if asked to with all that is mounted below it.
 /// The kernel ignores MS_RDONLY and the like here: they take a second call
 /// with MS_REMOUNT.
-pub fn bind(source: &CStr, target: &CStr) -> Result<()> {
+pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
     let none = null::<c_char>();
-    let flags = libc::MS_BIND | libc::MS_REC;
+    let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
     // SAFETY: both paths are NUL-terminated and only read; the rest may be null.
     unsafe { perform!(Sysno::mount, source.as_ptr(), target.as_ptr(), none, flags, none) }
 }

@@ -1,5 +1,7 @@
 //! Numbers, strictly: decimal digits and nothing else.
 
+use core::ffi::CStr;
+
 use super::{Parts, Text};
 
 /// A whole number without sign, spaces or leading `+`; `None` for anything
@@ -68,6 +70,25 @@ pub fn parse_hexadecimal(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// A name as the kernel shows it in a table: what would be taken for a space
+/// between two fields or the end of a line is a backslash and three octal digits.
+pub fn unescape(shown: &[u8]) -> Text {
+    let mut text = Text::new();
+    let mut rest = shown;
+    while let [byte, after @ ..] = rest {
+        rest = after;
+        let mut byte = *byte;
+        if let (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) =
+            (byte, after)
+        {
+            byte = (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0');
+            rest = after;
+        }
+        text.push(&[byte]);
+    }
+    text
+}
+
 impl Text {
     /// The decimal digits of a number.
     pub fn number(value: u64) -> Text {
@@ -82,6 +103,40 @@ impl Text {
             self.push_number(value / 10);
         }
         self.push(&[b'0' + (value % 10) as u8]);
+    }
+}
+
+/// A short name that ends in a number, in little room: a `Text` has a page.
+pub struct Numbered([u8; Numbered::SIZE]);
+
+impl Numbered {
+    /// Any prefix that thimble has, ten digits and a NUL.
+    const SIZE: usize = 32;
+
+    /// The name: `prefix` and the digits of `number`.
+    pub fn of(prefix: &[u8], number: u32) -> Numbered {
+        let mut name = [0; Numbered::SIZE];
+        let mut at = prefix.len();
+        let mut rest = number;
+        while rest > 9 {
+            at += 1;
+            rest /= 10;
+        }
+        rest = number;
+        for (byte, given) in name.iter_mut().zip(prefix) {
+            *byte = *given;
+        }
+        while let Some(digit) = name.get_mut(at).filter(|_| at >= prefix.len()) {
+            *digit = b'0' + (rest % 10) as u8;
+            rest /= 10;
+            at = at.wrapping_sub(1);
+        }
+        Numbered(name)
+    }
+
+    /// The name for a system call.
+    pub fn as_c_str(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
     }
 }
 
@@ -174,6 +229,33 @@ mod tests {
             ("g", None),
         ] {
             assert_eq!(parse_hexadecimal(text.as_bytes()), want, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_in_a_table() {
+        for (shown, want) in [
+            ("/a/b", "/a/b"),
+            ("/a\\040b\\011c\\012d\\134e\\043", "/a b\tc\nd\\e#"),
+            ("/\\04", "/\\04"),
+            ("/\\400", "/\\400"),
+            ("\\134040", "\\040"),
+            ("", ""),
+        ] {
+            assert_eq!(unescape(shown.as_bytes()).as_bytes(), want.as_bytes(), "{shown}");
+        }
+    }
+
+    #[test]
+    fn names_with_numbers() {
+        for (prefix, number, want) in [
+            (&b"u"[..], 0, c"u0"),
+            (b"u", 9, c"u9"),
+            (b"self/fd/", 10, c"self/fd/10"),
+            (b"self/fdinfo/", u32::MAX, c"self/fdinfo/4294967295"),
+            (b"", 120, c"120"),
+        ] {
+            assert_eq!(Numbered::of(prefix, number).as_c_str(), want);
         }
     }
 

@@ -101,6 +101,17 @@ pub fn check_oom_score(word: &CStr) -> Option<Packed> {
         .then_some(pack!("must be a whole number from -1000 to 1000"))
 }
 
+/// `SRC[:DST]` with absolute paths.
+pub fn check_device(word: &CStr) -> Option<Packed> {
+    let fields = Fields::of(word);
+    let good = fields.count() <= 2
+        && fields.bytes(0).starts_with(b"/")
+        && is_target(fields.bytes(fields.count() - 1));
+    (!good).then_some(pack!(
+        "must be SRC or SRC:DST, absolute paths without '..', DST not below /proc"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -230,6 +241,24 @@ mod tests {
             (c"1 ", false),
         ] {
             assert_eq!(check_oom_score(word).is_none(), good, "{word:?}");
+        }
+    }
+
+    #[test]
+    fn devices() {
+        for (word, good) in [
+            (c"/dev/fuse", true),
+            (c"/dev/vda:/dev/disk", true),
+            (c"/dev/a\\:b", true),
+            (c"dev/fuse", false),
+            (c"/dev/fuse:fuse", false),
+            (c"/dev/fuse:", false),
+            (c"/dev/fuse:/dev/fuse:rwm", false),
+            (c"/dev/../fuse", false),
+            (c"/dev/fuse:/proc/x", false),
+            (c"/", false),
+        ] {
+            assert_eq!(check_device(word).is_none(), good, "{word:?}");
         }
     }
 

@@ -14,10 +14,53 @@ use std::time::{Duration, Instant};
 
 /// The program under test: what `make test` built, or else cargo's debug build.
 pub fn thimble() -> PathBuf {
+    if env!("CARGO_CRATE_NAME") == "old_kernel" {
+        return old_kernel();
+    }
+    program()
+}
+
+/// The executable itself.
+fn program() -> PathBuf {
     match std::env::var_os("THIMBLE") {
         Some(path) => PathBuf::from(path),
         None => PathBuf::from(env!("CARGO_BIN_EXE_thimble")),
     }
+}
+
+/// thimble as on a kernel without the newer mount calls, in form of a script: a
+/// filter answers ENOSYS for each of them.
+fn old_kernel() -> PathBuf {
+    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
+    // This file may be part of one test program more than once.
+    let own = module_path!().replace("::", ".");
+    let made = MADE.get_or_init(|| {
+        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let (without, script) =
+            (place.join(format!("{own}.without")), place.join(format!("{own}.sh")));
+        let calls = [
+            libc::SYS_openat2,
+            libc::SYS_open_tree,
+            libc::SYS_move_mount,
+            libc::SYS_fsopen,
+            libc::SYS_fsmount,
+            libc::SYS_mount_setattr,
+            467, // open_tree_attr
+        ];
+        let calls: Vec<_> = calls.iter().map(i64::to_string).collect();
+        // By a shell, so that no process that a test starts has the script open for writing.
+        let make = format!(
+            "cc -static -O1 -o {without} tests/tools/without.c && chmod 755 {without} && \
+             printf '#!/bin/sh\\nexec {without} {} {} \"$@\"\\n' > {script} && chmod 755 {script}",
+            calls.join(","),
+            fs::canonicalize(program()).unwrap().display(),
+            without = without.display(),
+            script = script.display(),
+        );
+        assert!(Command::new("sh").args(["-c", &make]).status().unwrap().success());
+        script
+    });
+    made.clone()
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
@@ -115,7 +158,9 @@ impl Ordinary {
 /// A name that no other container of these tests has.
 pub fn unique_name() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+    // This file may be part of one test program more than once.
+    let own = module_path!().replace("::", ".");
+    format!("test-{}-{}-{own}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// What a command printed, and how it ended.

@@ -1,0 +1,219 @@
+//! Places of the new root, found and made without ever leaving it.
+//!
+//! The image may have put links anywhere, and somebody who shares ROOTFS may
+//! put one there at this moment. So a path is walked here, component by
+//! component, and each is opened as what it is (O_PATH with O_NOFOLLOW): a
+//! link is read and its text walked from the root or from where it lies, and
+//! `..` only takes a component off the path again, down to the root and no
+//! further. No component is ever left to the kernel to follow. That takes no
+//! call that an old kernel would lack (openat2(2) is of Linux 5.6).
+
+use crate::kernel::{self, Errno, Fd, left_out};
+use crate::text::{Parts, Text};
+
+/// Each component is opened as what it is.
+fn itself() -> i32 {
+    if left_out(c"in the root") { libc::O_PATH } else { libc::O_PATH | libc::O_NOFOLLOW }
+}
+
+/// So many links may be on the way, as with the kernel (MAXSYMLINKS).
+const MOST_LINKS: u32 = 40;
+
+/// A path on its way to be walked.
+struct Way {
+    path: Text,
+    /// So many bytes at the end are the caller's own, and not a link's.
+    own: usize,
+}
+
+impl Way {
+    /// Puts another path in place of what lies before `rest`: `start` of the
+    /// old one, and `middle`.
+    fn replace(&mut self, start: usize, middle: &[u8], rest: usize) {
+        let old = self.path.as_bytes();
+        let behind = old.get(rest..).unwrap_or(&[]);
+        self.own = self.own.min(behind.len());
+        self.path = Text::of(&[old.get(..start).unwrap_or(&[]), middle, b"/", behind]);
+    }
+}
+
+/// Finds a path of the root. With `make`, what is missing at the end of it is
+/// made: directories on the way, and at the end what `make` says, S_IFDIR or
+/// S_IFREG. What a link names is never made.
+pub fn find(root: Fd, path: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
+    let mut way = Way { path: Text::of(&[path]), own: path.len() };
+    let mut links = 0;
+    let (mut place, mut done) = (root, 0);
+    loop {
+        let whole = way.path.as_c_str().ok_or(Errno::ENAMETOOLONG)?.to_bytes();
+        let rest = whole.get(done..).unwrap_or(&[]);
+        let Some(skipped) = rest.iter().position(|byte| *byte != b'/') else { return Ok(place) };
+        let start = done + skipped;
+        let part = Parts::of(rest.get(skipped..).unwrap_or(&[]), b'/').next().unwrap_or(&[]);
+        let end = start + part.len();
+        if part == b"." {
+            way.replace(done, b"", end);
+            continue;
+        }
+        if part == b".." {
+            // The component before is no link, or was none a moment ago, and no `.`.
+            let mut before = whole.get(..start).unwrap_or(&[]);
+            while let [shorter @ .., b'/'] = before {
+                before = shorter;
+            }
+            let parent = before.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            way.replace(parent, b"", end);
+        } else {
+            let last = whole.get(end..).unwrap_or(&[]).iter().all(|byte| *byte == b'/');
+            let made = make.filter(|_| whole.len() - start <= way.own);
+            let made = made.map(|kind| if last { kind } else { libc::S_IFDIR });
+            let next = step(place, part, made)?;
+            if kernel::file_type(next)? != libc::S_IFLNK {
+                leave(root, place);
+                (place, done) = (next, end);
+                continue;
+            }
+            // Also a magic one, which leads to wherever it likes.
+            let magic = kernel::file_system(next)? == libc::PROC_SUPER_MAGIC as u64;
+            links += 1;
+            if magic || links > MOST_LINKS {
+                return Err(Errno::ELOOP);
+            }
+            let mut buffer = [0; 1024];
+            let target = kernel::read_link(next, &mut buffer)?;
+            let start = if target.starts_with(b"/") { 0 } else { start };
+            way.replace(start, target, end);
+            kernel::close(next);
+        }
+        leave(root, place);
+        (place, done) = (root, 0);
+    }
+}
+
+/// Opens one component, and makes it first if it is missing and `make` says what.
+fn step(place: Fd, name: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
+    let name = Text::of(&[name]);
+    let name = name.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
+    match (kernel::open_at(place, name, itself()), make) {
+        (Err(Errno::ENOENT), Some(kind)) => {
+            if kind == libc::S_IFDIR {
+                kernel::make_directory(place, name)?;
+            } else {
+                kernel::make_file(place, name, 0o644)?;
+            }
+            kernel::open_at(place, name, itself())
+        }
+        (found, _) => found,
+    }
+}
+
+fn leave(root: Fd, place: Fd) {
+    if place.number() != root.number() {
+        kernel::close(place);
+    }
+}
+
+/// Finds a mount point, and with `make` makes it where it is missing. Nothing is mounted
+/// below /proc, which the container's isolation rests on, nor on the root.
+pub fn target(root: Fd, path: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
+    let place = find(root, path, make)?;
+    let right = kernel::file_system(place)? != libc::PROC_SUPER_MAGIC as u64;
+    let right = right || left_out(c"not below /proc");
+    if right && place.number() != root.number() { Ok(place) } else { Err(Errno::EPERM) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
+    use std::path::Path;
+
+    fn open(path: &Path) -> Fd {
+        let path = std::ffi::CString::new(path.to_str().unwrap()).unwrap();
+        kernel::open(&path, libc::O_PATH).unwrap()
+    }
+
+    #[test]
+    fn a_walk_ends_where_chroot_would_and_never_outside() {
+        let place = tempfile::tempdir().unwrap();
+        let outside = place.path().join("outside");
+        let root = place.path().join("root");
+        fs::create_dir_all(outside.join("deep")).unwrap();
+        fs::create_dir_all(root.join("a/b/c")).unwrap();
+        fs::write(root.join("a/file"), "").unwrap();
+        let out = format!("{}/deep", outside.display());
+        for (link, to) in [
+            ("a/up", ".."),
+            ("a/b/far", "../../../../../../a/b"),
+            ("whole", "/a/b"),
+            ("climb", "a/b/../../a/./b//c/.."),
+            ("chain", "whole/far/c"),
+            ("loop", "loop"),
+            ("out", &out),
+            ("out2", "../outside"),
+            ("dangling", "/a/nothing"),
+            ("a/link-then-up", "../whole/.."),
+            ("cwd", "/a/b/c"),
+        ] {
+            symlink(to, root.join(link)).unwrap();
+        }
+        let fd = open(&root);
+        for (path, want) in [
+            ("/", Ok("")),
+            ("", Ok("")),
+            ("/..", Ok("")),
+            ("/../../a", Ok("a")),
+            ("/a/b/c", Ok("a/b/c")),
+            ("//a//b///c//", Ok("a/b/c")),
+            ("/a/up", Ok("")),
+            ("/a/up/a/file", Ok("a/file")),
+            ("/a/b/far/c", Ok("a/b/c")),
+            ("/whole", Ok("a/b")),
+            ("/climb", Ok("a/b")),
+            ("/chain", Ok("a/b/c")),
+            ("/a/link-then-up", Ok("a")), // as the kernel has it, and not by the look of the path
+            ("/cwd/../../file", Ok("a/file")),
+            ("/loop", Err(Errno::ELOOP)),
+            ("/out", Err(Errno::ENOENT)),
+            ("/out2", Err(Errno::ENOENT)),
+            ("/dangling", Err(Errno::ENOENT)),
+            ("/a/file/x", Err(Errno::ENOTDIR)),
+            ("/nothing", Err(Errno::ENOENT)),
+        ] {
+            let found =
+                find(fd, path.as_bytes(), None).map(|found| kernel::identity(found).unwrap().inode);
+            let want = want.map(|want| fs::metadata(root.join(want)).unwrap().ino());
+            assert_eq!(found, want, "{path}");
+        }
+        // What is missing is made, but not by a link.
+        for (path, kind, made) in [
+            ("/new/er/est", libc::S_IFDIR, Some("new/er/est")),
+            ("/new/file", libc::S_IFREG, Some("new/file")),
+            ("/whole/made", libc::S_IFDIR, Some("a/b/made")),
+            ("/dangling", libc::S_IFDIR, None),
+            ("/dangling/x", libc::S_IFDIR, None),
+            ("/out/x", libc::S_IFDIR, None),
+            ("/out2/x", libc::S_IFREG, None),
+        ] {
+            let found =
+                find(fd, path.as_bytes(), Some(kind)).map(|fd| kernel::identity(fd).unwrap().inode);
+            assert_eq!(found.is_ok(), made.is_some(), "{path}");
+            if let Some(made) = made {
+                let metadata = fs::symlink_metadata(root.join(made)).unwrap();
+                assert_eq!((found, metadata.is_dir()), (Ok(metadata.ino()), kind == libc::S_IFDIR));
+            }
+        }
+        assert!(!root.join("a/nothing").exists());
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(outside.join("deep")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn no_link_of_proc_is_followed() {
+        let root = open(Path::new("/"));
+        for path in ["/proc/self", "/proc/self/cwd/x", "/proc/1/root/etc", "/dev/fd/0"] {
+            assert_eq!(find(root, path.as_bytes(), None).map(drop), Err(Errno::ELOOP), "{path}");
+        }
+    }
+}
