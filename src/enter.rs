@@ -64,7 +64,7 @@ pub fn enter(container: &mut Container) -> u8 {
     }
     rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
     mounts::kernel_files(config, container.maps, root, proc, report);
-    devices::dev(config, container.maps, root, report);
+    devices::dev(config, root, report);
     report.step(Step::GoTo, kernel::change_directory_to(root));
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);

@@ -110,7 +110,7 @@ fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
     if closed != Err(Errno::ENOSYS) {
         return closed;
     }
-    let size = status::field(b"FDSize:\t", parse_whole)?.ok_or(Errno::EINVAL)?;
+    let size = status::number(b"FDSize:\t", parse_whole)?.ok_or(Errno::EINVAL)?;
     for number in first as u64..size.min(last as u64 + 1) {
         kernel::close(Fd::new(number as usize));
     }

@@ -93,11 +93,6 @@ impl Maps {
         let first = ranges(&self.groups).next();
         first.filter(|_| self.deny_groups).map(|[first, ..]| first as u32)
     }
-
-    /// Whether a group is there inside.
-    pub fn has_group(&self, id: u64) -> bool {
-        has(&self.groups, id)
-    }
 }
 
 fn has(map: &Text, id: u64) -> bool {

@@ -8,11 +8,11 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
-use crate::isolate::{namespaces, places};
-use crate::kernel::{self, CURRENT, Errno, Fd, List, left_out};
+use crate::isolate::{namespaces, places, status};
+use crate::kernel::{self, CURRENT, Errno, Fd, List, Strings, left_out, tail};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Numbered, Parts, unescape};
+use crate::text::{Numbered, Parts, Text, unescape};
 
 /// Flags of every mount that neither programs nor devices belong on.
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -23,25 +23,17 @@ pub fn foreign() -> u64 {
     unless(c"nodev", libc::MS_NODEV) | unless(c"nosuid", libc::MS_NOSUID)
 }
 
-const DIRECTORY: i32 = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
-
 /// Files of /proc that tell about the host or reach into it (CONFIG_IKCONFIG
 /// and the like decide which there are), as docker and podman mask them.
-const MASKED_FILES: &[&CStr] = &[
-    c"kcore",
-    c"keys",
-    c"latency_stats",
-    c"timer_list",
-    c"timer_stats",
-    c"sched_debug",
-    c"interrupts",
-];
+const MASKED_FILES: Strings = Strings::new(
+    "kcore\0keys\0latency_stats\0timer_list\0timer_stats\0sched_debug\0interrupts\0\0",
+);
 
 /// Directories of /proc, likewise.
-const MASKED_PROC: &[&CStr] = &[c"acpi", c"asound", c"scsi"];
+const MASKED_PROC: Strings = Strings::new("acpi\0asound\0scsi\0\0");
 
 /// Directories of /sys, likewise.
-const MASKED_SYS: &[&CStr] = &[c"firmware", c"devices/virtual/powercap"];
+const MASKED_SYS: Strings = Strings::new("firmware\0devices/virtual/powercap\0\0");
 
 /// What they are covered with: on a file system of its own, which is on top of
 /// the root, and so where `..` of the root leads.
@@ -49,7 +41,7 @@ const MASK_FILE: &CStr = c"/../file";
 const MASK_DIRECTORY: &CStr = c"/../directory";
 
 /// What of /proc sets the host's kernel up, and is therefore read-only.
-const READ_ONLY: &[&CStr] = &[c"bus", c"fs", c"irq", c"sys", c"sysrq-trigger"];
+const READ_ONLY: Strings = Strings::new("bus\0fs\0irq\0sys\0sysrq-trigger\0\0");
 
 /// Takes the mount namespace out of all propagation: no mount of the
 /// container's reaches the host, nor the other way round.
@@ -65,15 +57,20 @@ fn hosts(maps: Option<&Maps>, private: bool) -> bool {
     maps.is_some() && !private
 }
 
+fn hosts_proc(config: &Config, maps: Option<&Maps>) -> bool {
+    hosts(maps, config.private(config.pid, true))
+}
+
 /// Mounts the container's own /proc and gives its root. What else is mounted
 /// goes by its links to descriptors, so that no name is looked up twice.
 pub fn proc(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) -> Fd {
-    let mounted = if hosts(maps, config.private(config.pid, true)) {
-        bind_hosts(root, c"proc", c"/proc", None, libc::PROC_SUPER_MAGIC)
+    let path = c"/proc";
+    let mounted = if hosts_proc(config, maps) {
+        bind_hosts(root, path, None, libc::PROC_SUPER_MAGIC)
     } else {
-        over(root, c"proc", c"proc", INERT, c"", libc::PROC_SUPER_MAGIC)
+        over(root, path, c"proc", INERT, c"", libc::PROC_SUPER_MAGIC)
     };
-    report.step_on(Step::MountProc, c"/proc", mounted)
+    report.step_on(Step::MountProc, path, mounted)
 }
 
 /// Mounts the kernel's /sys, and masks and protects what is to be, unless `--bare`.
@@ -81,36 +78,61 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
     if config.bare {
         return;
     }
-    let writable = config.privileged || left_out(c"read-only /sys");
-    let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
+    let path = c"/sys";
     let mounted = if hosts(maps, namespaces::own_network(config)) {
-        bind_hosts(root, c"sys", c"/sys", Some(proc), libc::SYSFS_MAGIC)
+        bind_hosts(root, path, Some(proc), libc::SYSFS_MAGIC)
     } else {
-        over(root, c"sys", c"sysfs", flags, c"", libc::SYSFS_MAGIC)
+        let writable = config.privileged || left_out(c"read-only /sys");
+        let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
+        over(root, path, c"sysfs", flags, c"", libc::SYSFS_MAGIC)
     };
-    let sys = report.step_on(Step::MountSys, c"/sys", mounted);
+    let sys = report.step_on(Step::MountSys, path, mounted);
     if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
         own_cgroup(sys, report);
     }
     if !config.privileged {
-        // On top of the root for as long as it takes, where no name of the image's leads to it.
-        let made = kernel::mount(c"tmpfs", c"/", INERT, c"mode=0,size=4k")
-            .and_then(|()| kernel::make_file(CURRENT, MASK_FILE, 0))
-            .and_then(|()| kernel::make_directory(CURRENT, MASK_DIRECTORY))
-            .and_then(|()| kernel::remount(c"/..", INERT | libc::MS_RDONLY));
-        report.step(Step::MakeMask, made);
+        report.step(Step::MakeMask, make_masks());
         report.step(Step::GoTo, kernel::change_directory_to(sys));
-        mask(MASK_DIRECTORY, MASKED_SYS, report);
+        cover(Some(MASK_DIRECTORY), MASKED_SYS, report);
         report.step(Step::GoTo, kernel::change_directory_to(proc));
-        mask(MASK_DIRECTORY, MASKED_PROC, report);
+        cover(Some(MASK_DIRECTORY), MASKED_PROC, report);
         if left_out(c"own mask") {
             let images = kernel::open_at(root, c"dev/null", libc::O_PATH);
-            mask(link(report.step(Step::MakeMask, images)).as_c_str(), MASKED_FILES, report);
+            let images = link(report.step(Step::MakeMask, images));
+            cover(Some(images.as_c_str()), MASKED_FILES, report);
         } else {
-            mask(MASK_FILE, MASKED_FILES, report);
+            cover(Some(MASK_FILE), MASKED_FILES, report);
         }
-        protect(report);
+        // A bind has the flags of the mount that it is of. The host's stays as it is.
+        let own = if hosts_proc(config, maps) { 0 } else { libc::MS_RDONLY };
+        report.step(Step::Protect, change(proc, libc::MS_RDONLY, 0, false, proc));
+        cover(None, READ_ONLY, report);
+        report.step(Step::Protect, change(proc, 0, own, false, proc));
         report.step(Step::RemoveMask, kernel::detach(c"/.."));
+    }
+}
+
+/// Makes a file and a directory, empty and read-only, on top of the root for as
+/// long as it takes, where no name of the image's leads to them.
+fn make_masks() -> kernel::Result<()> {
+    kernel::mount(c"tmpfs", c"/", INERT, c"mode=0,size=4k")?;
+    kernel::make_file(CURRENT, MASK_FILE, 0)?;
+    kernel::make_directory(CURRENT, MASK_DIRECTORY)?;
+    kernel::remount(c"/..", INERT | libc::MS_RDONLY)
+}
+
+/// Covers entries of the current directory, a file system that is thimble's own, as
+/// far as there are such: with a mask, or each with itself.
+fn cover(mask: Option<&CStr>, names: Strings, report: &mut Report) {
+    for name in names {
+        if left_out(name) {
+            continue;
+        }
+        let covered = kernel::bind(mask.unwrap_or(name), name, true);
+        if covered != Err(Errno::ENOENT) {
+            let step = if mask.is_some() { Step::Mask } else { Step::Protect };
+            report.step_on(step, name, covered);
+        }
     }
 }
 
@@ -128,37 +150,33 @@ fn own_cgroup(sys: Fd, report: &mut Report) {
     }
 }
 
+/// The directory `/NAME` of the root, which has to be one.
+fn directory(root: Fd, path: &CStr) -> kernel::Result<Fd> {
+    let follow = if left_out(c"O_NOFOLLOW") { libc::O_NOFOLLOW } else { 0 };
+    let flags = libc::O_PATH | libc::O_DIRECTORY | libc::O_NOFOLLOW;
+    kernel::open_at(root, tail(path, 1), flags & !follow)
+}
+
 /// Mounts a file system on a directory of the root and gives the root of what
 /// was mounted.
 pub fn over(
     root: Fd,
-    name: &CStr,
+    path: &CStr,
     kind: &CStr,
     flags: u64,
     data: &CStr,
     magic: i64,
 ) -> kernel::Result<Fd> {
-    let find = || {
-        let follow = if left_out(c"O_NOFOLLOW") { libc::O_NOFOLLOW } else { 0 };
-        kernel::open_at(root, name, DIRECTORY & !follow)
-    };
-    mount_where(&find, kind, flags, data, magic)
+    mount_where(&|| directory(root, path), kind, flags, data, magic)
 }
 
-/// Binds a file system of the host's, with all below it, on a directory of the
-/// root, and makes it read-only. Only the root of a mount takes attributes, so
-/// what is given is one.
-fn bind_hosts(
-    root: Fd,
-    name: &CStr,
-    source: &CStr,
-    proc: Option<Fd>,
-    magic: i64,
-) -> kernel::Result<Fd> {
-    let find = || kernel::open_at(root, name, DIRECTORY);
-    kernel::change_directory_to(find()?)?;
-    kernel::bind(source, c".", true)?;
-    let mounted = find()?;
+/// Binds a file system of the host's, with all below it, on the directory of the
+/// root that is named like it, and makes it read-only. Only the root of a mount
+/// takes attributes, so what is given is one.
+fn bind_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: i64) -> kernel::Result<Fd> {
+    kernel::change_directory_to(directory(root, path)?)?;
+    kernel::bind(path, c".", true)?;
+    let mounted = directory(root, path)?;
     if kernel::file_system(mounted)? != magic as u64 {
         return Err(Errno::ESTALE);
     }
@@ -180,9 +198,8 @@ pub fn mount_where(
     kernel::change_directory_to(target)?;
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
-    let below = kernel::identity(target)?.device;
-    let right =
-        kernel::file_system(mounted)? == magic as u64 && kernel::identity(mounted)?.device != below;
+    let right = kernel::file_system(mounted)? == magic as u64
+        && kernel::identity(mounted)?.device != kernel::identity(target)?.device;
     if right || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
@@ -258,23 +275,35 @@ pub fn each_below(
     kernel::close(host);
     read?;
     for line in Parts::of(table.as_slice(), b'\n') {
-        // proc_pid_mountinfo(5): ID, parent, device, root, mount point.
-        let mut fields = Parts::of(line, b' ');
-        let (Some(id), Some(point)) = (fields.next(), fields.nth(3)) else { continue };
-        let path = unescape(point);
-        let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
-        if path == c"/" {
-            continue; // the tree itself
-        }
-        let mount = match places::find(tree, path.to_bytes(), None) {
-            Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => continue,
-            found => found?,
-        };
-        if has_id(mount, id, proc)? {
-            act(mount, path)?;
-        }
-        kernel::close(mount);
+        at_line(tree, proc, line, act)?;
     }
+    Ok(())
+}
+
+/// The same for the mount of one line of proc_pid_mountinfo(5).
+fn at_line(
+    tree: Fd,
+    proc: Fd,
+    line: &[u8],
+    act: &mut dyn FnMut(Fd, &CStr) -> kernel::Result<()>,
+) -> kernel::Result<()> {
+    // ID, parent, device, root, mount point.
+    let mut fields = Parts::of(line, b' ');
+    let (Some(id), Some(point)) = (fields.next(), fields.nth(3)) else { return Ok(()) };
+    if point == b"/" {
+        return Ok(()); // the tree itself
+    }
+    let mut path = Text::new();
+    unescape(point, &mut path);
+    let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
+    let mount = match places::find(tree, path.to_bytes(), None) {
+        Err(Errno::ENOENT | Errno::ENOTDIR | Errno::ELOOP) => return Ok(()),
+        found => found?,
+    };
+    if has_id(mount, id, proc)? {
+        act(mount, path)?;
+    }
+    kernel::close(mount);
     Ok(())
 }
 
@@ -282,38 +311,7 @@ pub fn each_below(
 fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
     let path = Numbered::of(b"self/fdinfo/", fd.number() as u32);
     let file = kernel::open_at(proc, path.as_c_str(), libc::O_RDONLY)?;
-    let mut buffer = [0; 1024];
-    let lines = kernel::read(file, &mut buffer)?;
+    let right = status::field(file, b"mnt_id:\t", &mut [0; 2048])? == Some(id);
     kernel::close(file);
-    let own = Parts::of(lines, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
-    Ok(own == Some(id))
-}
-
-/// Covers entries of the current directory, a file system that is thimble's
-/// own, as far as there are such, with something empty and read-only.
-fn mask(with: &CStr, names: &[&CStr], report: &mut Report) {
-    for name in names {
-        if left_out(name) {
-            continue;
-        }
-        let covered = kernel::bind(with, name, false);
-        if covered != Err(Errno::ENOENT) {
-            report.step_on(Step::Mask, name, covered);
-        }
-    }
-}
-
-/// Makes what is in READ_ONLY so, by a bind on itself.
-fn protect(report: &mut Report) {
-    for name in READ_ONLY {
-        if left_out(name) {
-            continue;
-        }
-        let bound = kernel::bind(name, name, true);
-        if bound != Err(Errno::ENOENT) {
-            let flags = INERT | libc::MS_RDONLY | libc::MS_BIND;
-            let protected = bound.and_then(|()| kernel::remount(name, flags));
-            report.step_on(Step::Protect, name, protected);
-        }
-    }
+    Ok(right)
 }

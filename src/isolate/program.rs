@@ -111,7 +111,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 fn reset_signals() -> kernel::Result<()> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    let ignored = status::field(b"SigIgn:\t", parse_hexadecimal)?.unwrap_or(ANY);
+    let ignored = status::number(b"SigIgn:\t", parse_hexadecimal)?.unwrap_or(ANY);
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;

@@ -39,12 +39,14 @@ impl Fd {
 }
 
 /// close(2). Linux releases the number whatever the answer, so there is none.
+#[inline(never)]
 pub fn close(fd: Fd) {
     // SAFETY: no memory is passed; callers do not use the descriptor again.
     let _ = unsafe { perform!(Sysno::close, fd.0) };
 }
 
 /// openat(2) with O_CLOEXEC, for reading or as `flags` say.
+#[inline(never)]
 pub fn open_at(directory: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
     let flags = flags | libc::O_CLOEXEC | libc::O_LARGEFILE;
     // SAFETY: the path is NUL-terminated and only read.
@@ -128,6 +130,7 @@ pub fn write_file(directory: Fd, path: &CStr, text: &[u8]) -> Result<()> {
 }
 
 /// mkdirat(2), mode 0755 less the umask.
+#[inline(never)]
 pub fn make_directory(directory: Fd, path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::mkdirat, directory.0, path.as_ptr(), 0o755) }
@@ -166,7 +169,7 @@ pub fn set_trusted_attribute(path: &CStr) -> Result<()> {
 }
 
 /// mknodat(2) of a character device, mode 0666 less the umask.
-pub fn make_device(path: &CStr, major: u32, minor: u32) -> Result<()> {
+pub fn make_device(path: &CStr, (major, minor): (u32, u32)) -> Result<()> {
     let mode = libc::S_IFCHR | 0o666;
     let device = libc::makedev(major, minor);
     // SAFETY: the path is NUL-terminated and only read.
@@ -247,12 +250,14 @@ fn status(fd: Fd) -> Result<libc::stat> {
 }
 
 /// fstat(2), of which only the identity is kept.
+#[inline(never)]
 pub fn identity(fd: Fd) -> Result<Identity> {
     status(fd).map(|status| Identity { device: status.st_dev, inode: status.st_ino })
 }
 
 /// fstat(2), of which only the type is kept: one of the `S_IF*` of inode(7).
 /// EBADF if the descriptor is closed.
+#[inline(never)]
 pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
@@ -279,6 +284,7 @@ fn file_system_status(fd: Fd) -> Result<(u64, u64)> {
 
 /// The type of the file system that a descriptor lies on: one of the
 /// `*_SUPER_MAGIC` of statfs(2).
+#[inline(never)]
 pub fn file_system(fd: Fd) -> Result<u64> {
     file_system_status(fd).map(|status| status.0)
 }
@@ -308,6 +314,7 @@ pub fn change_directory(path: &CStr) -> Result<()> {
 }
 
 /// fchdir(2)
+#[inline(never)]
 pub fn change_directory_to(fd: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { perform!(Sysno::fchdir, fd.0) }

@@ -8,6 +8,7 @@ use syscalls::Sysno;
 use super::{Fd, Result, call, perform};
 
 /// mount(2) of a file system by type. `data` are its own options, `c""` for none.
+#[inline(never)]
 pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: all four strings are NUL-terminated and only read. The source of a file system
     // without a device is a free text; the type's name is what mountinfo then shows.
@@ -19,6 +20,7 @@ pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> 
 /// mount(2) of a directory elsewhere, if asked to with all that is mounted below it.
 /// The kernel ignores MS_RDONLY and the like here: they take a second call
 /// with MS_REMOUNT.
+#[inline(never)]
 pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
     let none = null::<c_char>();
     let flags = libc::MS_BIND | if recursive { libc::MS_REC } else { 0 };
@@ -28,6 +30,7 @@ pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
 
 /// mount(2) that changes flags: of the file system as such, or with MS_BIND of
 /// this one mount of it, whose flags become exactly those given.
+#[inline(never)]
 pub fn remount(target: &CStr, flags: u64) -> Result<()> {
     let none = null::<c_char>();
     let flags = flags | libc::MS_REMOUNT;

@@ -58,6 +58,35 @@ pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
     (nul + 1 == bytes.len()).then(|| unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
 }
 
+/// Constant strings, one behind the other: a table of them without a pointer and a
+/// length for each.
+#[derive(Clone, Copy)]
+pub struct Strings(*const c_char);
+
+impl Strings {
+    /// Those in `text`, each with its NUL, and an empty one behind the last.
+    pub const fn new(text: &'static str) -> Strings {
+        assert!(matches!(text.as_bytes(), [.., 0, 0]));
+        Strings(text.as_ptr().cast())
+    }
+}
+
+impl Iterator for Strings {
+    type Item = &'static CStr;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<&'static CStr> {
+        // SAFETY: a string of the constant, which ends with an empty one, behind which this
+        // does not go.
+        let text = unsafe { CStr::from_ptr(self.0) };
+        if text.is_empty() {
+            return None;
+        }
+        self.0 = self.0.wrapping_add(text.count_bytes() + 1);
+        Some(text)
+    }
+}
+
 /// A vector as execve(2) takes it: words, and a null behind them.
 #[derive(Clone, Copy)]
 pub struct Argv<'a>(&'a [Option<Word<'a>>]);

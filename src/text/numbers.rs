@@ -70,10 +70,9 @@ pub fn parse_hexadecimal(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-/// A name as the kernel shows it in a table: what would be taken for a space
+/// Adds a name that the kernel shows in a table: what would be taken for a space
 /// between two fields or the end of a line is a backslash and three octal digits.
-pub fn unescape(shown: &[u8]) -> Text {
-    let mut text = Text::new();
+pub fn unescape(shown: &[u8], text: &mut Text) {
     let mut rest = shown;
     while let [byte, after @ ..] = rest {
         rest = after;
@@ -86,7 +85,6 @@ pub fn unescape(shown: &[u8]) -> Text {
         }
         text.push(&[byte]);
     }
-    text
 }
 
 impl Text {
@@ -242,7 +240,9 @@ mod tests {
             ("\\134040", "\\040"),
             ("", ""),
         ] {
-            assert_eq!(unescape(shown.as_bytes()).as_bytes(), want.as_bytes(), "{shown}");
+            let mut text = Text::new();
+            unescape(shown.as_bytes(), &mut text);
+            assert_eq!(text.as_bytes(), want.as_bytes(), "{shown}");
         }
     }
 
