@@ -51,7 +51,7 @@ pub fn enter(container: &mut Container) -> u8 {
         report.step(Step::SetDeathSignal, kernel::die_with_parent());
         link::check_host(link, report);
     }
-    report.tell_number(pack!("thimble: child pid: "), kernel::own_pid().number() as u64);
+    report.tell_pid(pack!("thimble: child pid: "), None);
 
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
@@ -90,7 +90,7 @@ pub fn enter(container: &mut Container) -> u8 {
     );
     privileges::settle(config, rest, report);
     descriptors::let_go(config);
-    report.tell_number(pack!("thimble: program pid: "), program.number() as u64);
+    report.tell_pid(pack!("thimble: program pid: "), Some(program));
 
     init::attend(program, report).status()
 }

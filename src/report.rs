@@ -8,7 +8,7 @@
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Errno, Fd, STDERR};
+use crate::kernel::{self, Errno, Fd, Pid, STDERR};
 use crate::steps::Step;
 use crate::text::{self, Packed, Text, pack};
 use crate::undo::Undo;
@@ -74,12 +74,12 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Tells a number, if asked to: `thimble: WHAT: NUMBER`.
-    pub fn tell_number(&self, what: Packed, number: u64) {
+    /// Tells the number of a process or of this one, if asked to: `thimble: WHAT: NUMBER`.
+    pub fn tell_pid(&self, what: Packed, pid: Option<Pid>) {
         if self.verbose {
             let mut line = Text::new();
             line.push_packed(what);
-            line.push_number(number);
+            line.push_number(pid.unwrap_or_else(kernel::own_pid).number() as u64);
             say(&mut line);
         }
     }

@@ -11,7 +11,7 @@ use crate::isolate::{
     cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
 };
 use crate::kernel::{self, Argv, Stack};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::steps::Step;
 use crate::text::{Packed, Text, pack};
 use crate::undo;
@@ -47,7 +47,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     cgroup::create(config, name, report);
     let link = Link::new(report);
     let mut stack = report.step(Step::MapStack, Stack::map());
-    report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
+    report.tell_pid(pack!("thimble: parent pid: "), None);
 
     let maps = maps.as_ref();
     let mut container = Container { config, environment, filter, hostname, link, maps };
@@ -67,8 +67,11 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     link::release(link, root, report);
     let end = init::attend(child, report);
     report.undo.child = None;
-    undo::relay(link);
-    if end.status() == KILLED && cgroup::ran_out_of_memory(report) {
+    let status = end.status();
+    if (report::FAILED..=report::NOT_FOUND).contains(&status) {
+        undo::relay(link);
+    }
+    if status == KILLED && cgroup::ran_out_of_memory(report) {
         report.complain(
             pack!("the program used up its memory and was killed"),
             c"",
@@ -76,12 +79,14 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
             Packed::NONE,
         );
     }
-    report.end(end.status())
+    report.end(status)
 }
 
 /// The container's name, which lies in `text` if it was not given.
 fn name_of<'a>(config: &Config<'a>, text: &'a mut Text) -> &'a CStr {
-    text.push(cgroup::PREFIX);
-    text.push_number(kernel::own_pid().number() as u64);
-    config.name.or(text.as_c_str()).unwrap_or(c"")
+    config.name.unwrap_or_else(|| {
+        text.push(cgroup::PREFIX);
+        text.push_number(kernel::own_pid().number() as u64);
+        text.as_c_str().unwrap_or(c"")
+    })
 }

@@ -29,7 +29,7 @@ pub struct Maps {
 /// Host side, before anything is made: the maps, if the user namespace is to be
 /// the container's own.
 pub fn plan(config: &Config, report: &mut Report) -> Option<Maps> {
-    let (user, group) = kernel::own_ids();
+    let user = kernel::own_user();
     let root = user == 0;
     let asked = [config.uid_maps.as_slice(), config.gid_maps.as_slice()];
     let [asked_users, asked_groups] = match asked {
@@ -45,6 +45,7 @@ pub fn plan(config: &Config, report: &mut Report) -> Option<Maps> {
         report.complain(Packed::NONE, c"--userns private", c"", pack!("needs --uidmap as root"));
         report.end(FAILED);
     }
+    let group = kernel::own_group();
     let (user_inside, group_inside) = config.user.map_or((None, None), numeric_ids);
     let users = lines(asked_users, user_inside.unwrap_or(0), user);
     let groups = lines(asked_groups, group_inside.unwrap_or(0), group);

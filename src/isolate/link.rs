@@ -15,7 +15,8 @@ pub struct Link {
 impl Link {
     /// A new line.
     pub fn new(report: &mut Report) -> Link {
-        let (host, container) = report.step(Step::MakeLink, kernel::socket_pair());
+        // The container's is the lower number: all behind it can be closed at once.
+        let (container, host) = report.step(Step::MakeLink, kernel::socket_pair());
         Link { host, container }
     }
 

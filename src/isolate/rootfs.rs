@@ -32,20 +32,14 @@ pub fn go_away(report: &mut Report) {
 pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> (Fd, Option<Layers>) {
     let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
     let bound = match mapped {
-        Some(tree) => kernel::move_mount(tree, CURRENT, place),
+        Some(tree) => kernel::move_mount(tree, CURRENT, place)
+            .and_then(|()| kernel::change_directory(top)),
         None if config.ephemeral => Ok(()),
         None => kernel::bind(c".", place, true),
     };
-    let layers = if config.ephemeral {
-        let covered = mapped.map_or(bound, |_| bound.and_then(|()| kernel::change_directory(top)));
-        report.step_on(Step::BindRoot, config.root, covered);
-        Some(ephemeral::over_root(config, report))
-    } else {
-        report.step_on(Step::BindRoot, config.root, bound);
-        None
-    };
-    let root = kernel::change_directory(top)
-        .and_then(|()| kernel::open(c".", libc::O_PATH | libc::O_DIRECTORY));
+    report.step_on(Step::BindRoot, config.root, bound);
+    let layers = config.ephemeral.then(|| ephemeral::over_root(config, report));
+    let root = kernel::open(top, libc::O_PATH | libc::O_DIRECTORY);
     (report.step_on(Step::BindRoot, config.root, root), layers)
 }
 
@@ -58,15 +52,17 @@ pub fn restrict(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
         report.step_on(Step::RestrictRoot, config.root, added);
     }
     if config.read_only {
-        // What is mounted below now, and the root itself once mount points were made on it.
-        let changed = free(proc).and_then(|proc_free| {
-            let root_free = free(root)?;
-            mounts::change(root, libc::MS_RDONLY, 0, true, proc)?;
-            mounts::change(proc, 0, proc_free, false, proc)?;
-            mounts::change(root, 0, root_free, false, proc)
-        });
-        report.step_on(Step::ReadOnly, config.root, changed);
+        report.step_on(Step::ReadOnly, config.root, all_read_only(root, proc));
     }
+}
+
+/// What is mounted now becomes read-only, but /proc, and the root itself: on that,
+/// mount points are still to be made.
+fn all_read_only(root: Fd, proc: Fd) -> kernel::Result<()> {
+    let (free_root, free_proc) = (free(root)?, free(proc)?);
+    mounts::change(root, libc::MS_RDONLY, 0, true, proc)?;
+    mounts::change(proc, 0, free_proc, false, proc)?;
+    mounts::change(root, 0, free_root, false, proc)
 }
 
 /// MS_RDONLY, if it can be taken off again: if the host has the mount read-only,
@@ -94,6 +90,6 @@ pub fn enter(config: &Config, mapped: bool, report: &mut Report) {
             report.step(Step::DetachHost, kernel::detach(c"."));
         }
     }
+    // The current directory is then the root's `/`.
     report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));
-    report.step_on(Step::Chdir, c"/", kernel::change_directory(c"/"))
 }

@@ -174,11 +174,16 @@ pub fn own_pid() -> Pid {
     Pid(unsafe { call!(Sysno::getpid) }.unwrap_or(0) as c_int)
 }
 
-/// geteuid(2) and getegid(2)
-pub fn own_ids() -> (u32, u32) {
-    // SAFETY: no memory is passed; both calls always succeed.
-    let id = |name| unsafe { call!(name) }.unwrap_or(0) as u32;
-    (id(Sysno::geteuid), id(Sysno::getegid))
+/// geteuid(2)
+pub fn own_user() -> u32 {
+    // SAFETY: no memory is passed; the call always succeeds.
+    unsafe { call!(Sysno::geteuid) }.unwrap_or(0) as u32
+}
+
+/// getegid(2)
+pub fn own_group() -> u32 {
+    // SAFETY: as above.
+    unsafe { call!(Sysno::getegid) }.unwrap_or(0) as u32
 }
 
 /// nanosleep(2), for so many milliseconds.

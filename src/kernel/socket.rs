@@ -7,7 +7,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Errno, Fd, Result, call, close, perform};
+use super::{Errno, Fd, Result, call, perform};
 
 /// socketpair(2) of datagrams that keep their bounds and end with the peer.
 pub fn socket_pair() -> Result<(Fd, Fd)> {
@@ -83,20 +83,17 @@ pub fn is_open(socket: Fd) -> bool {
 }
 
 /// Sets the loopback interface of this network namespace up (netdevice(7)).
-/// The kernel then gives it 127.0.0.1 and ::1 by itself.
+/// The kernel then gives it 127.0.0.1 and ::1 by itself. The socket stays open: the
+/// caller closes all its descriptors soon.
 pub fn loopback_up() -> Result<()> {
     let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
     // SAFETY: no memory is passed.
     let socket = unsafe { call!(Sysno::socket, libc::AF_INET, kind, 0) }.map(Fd::new)?;
     // SAFETY: all-zero bytes are a valid ifreq.
     let mut request: libc::ifreq = unsafe { core::mem::zeroed() };
-    for (to, from) in request.ifr_name.iter_mut().zip(b"lo") {
-        *to = *from as _;
-    }
+    let [first, second, ..] = &mut request.ifr_name;
+    (*first, *second) = (b'l' as _, b'o' as _);
     request.ifr_ifru.ifru_flags = libc::IFF_UP as _;
     // SAFETY: the request is a whole ifreq, which the kernel only reads.
-    let done =
-        unsafe { perform!(Sysno::ioctl, socket.number(), libc::SIOCSIFFLAGS, &raw const request) };
-    close(socket);
-    done
+    unsafe { perform!(Sysno::ioctl, socket.number(), libc::SIOCSIFFLAGS, &raw const request) }
 }
