@@ -11,7 +11,7 @@ use crate::isolate::{
     accounts, descriptors, devices, environment, ephemeral, limits, mounts, namespaces, privileges,
     program, rootfs, volumes,
 };
-use crate::kernel::{self, List, Word, left_out};
+use crate::kernel::{self, List, Stack, Word, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -30,6 +30,8 @@ pub struct Container<'a> {
     pub link: Link,
     /// What its user namespace maps, if it has one of its own.
     pub maps: Option<&'a Maps>,
+    /// The stack that the program's process starts on.
+    pub program_stack: &'a mut Stack,
 }
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1
@@ -86,6 +88,7 @@ pub fn enter(container: &mut Container) -> u8 {
         environment::vector(&container.environment),
         &ids,
         container.filter,
+        container.program_stack,
         report,
     );
     privileges::settle(config, rest, report);

@@ -51,22 +51,22 @@ mod undo;
 
 use cli::{Request, help, options};
 use config::Config;
-use kernel::{Argv, STDOUT};
+use kernel::{Given, STDOUT};
 use report::Report;
 use steps::Step;
 use text::{Packed, Text, pack};
 
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
-pub fn main(arguments: Argv, environment: Argv) -> u8 {
+pub fn main(given: &mut Given) -> u8 {
     #[cfg(feature = "leave-out")]
-    kernel::remember(environment);
+    kernel::remember(given.environment);
     let mut config = Config::new();
-    match cli::read(arguments, &mut config) {
+    match cli::read(given.arguments, &mut config) {
         Ok(Request::Run) => {
             #[cfg(feature = "leave-out")]
             config.leave_namespaces_out();
-            run::run(&config, environment)
+            run::run(&config, given)
         }
         Ok(Request::RunHelp) => print(options::RUN.help),
         Ok(Request::Help) => print(help::GENERAL),

@@ -10,7 +10,7 @@ use crate::isolate::link::{self, Link};
 use crate::isolate::{
     cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
 };
-use crate::kernel::{self, Argv, Stack};
+use crate::kernel::{self, Given};
 use crate::report::{self, Report};
 use crate::steps::Step;
 use crate::text::{Packed, Text, pack};
@@ -20,7 +20,8 @@ use crate::undo;
 const KILLED: u8 = 128 + libc::SIGKILL as u8;
 
 /// Runs a container to its end and gives the program's exit status.
-pub fn run(config: &Config, caller: Argv) -> u8 {
+pub fn run(config: &Config, given: &mut Given) -> u8 {
+    let caller = given.environment;
     let mut name = Text::new();
     let name = name_of(config, &mut name);
     let hostname = config.hostname.unwrap_or(name);
@@ -32,8 +33,12 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
-    descriptors::take_over(config, report);
-    let maps = idmap::plan(config, report);
+    let [stack, program_stack] = match &mut given.stacks {
+        Ok(stacks) => stacks,
+        Err(errno) => report.fail(Step::MapStacks, None, *errno),
+    };
+    descriptors::take_over(config, stack, report);
+    let maps = idmap::plan(config, given.user, report);
     let environment = environment::collect(config, variable, caller, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
@@ -46,20 +51,20 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
     cgroup::create(config, name, report);
     let link = Link::new(report);
-    let mut stack = report.step(Step::MapStack, Stack::map());
     report.tell_pid(pack!("thimble: parent pid: "), None);
 
     let maps = maps.as_ref();
-    let mut container = Container { config, environment, filter, hostname, link, maps };
+    let mut container =
+        Container { config, environment, filter, hostname, link, maps, program_stack };
     let flags = namespaces::flags(config, maps.is_some());
-    let child = kernel::clone_process(flags, &mut stack, &mut container, |c| enter(c));
+    let child = kernel::clone_process(flags, stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);
     report.undo.child = Some(child);
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
     descriptors::let_go(config);
     if let Some(maps) = maps {
-        idmap::write(maps, child, caller, report);
+        idmap::write(maps, child, caller, stack, report);
     }
     let root = maps.and_then(|maps| idmap::map_root(maps, child));
     rootfs::go_away(report);

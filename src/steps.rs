@@ -21,6 +21,7 @@ macro_rules! steps {
 // In the order of a run, as far as there is one.
 steps! {
     WriteOut = "write to standard output",
+    MapStacks = "map the stacks",
     Descriptors = "take over the standard descriptors",
     HandOn = "hand on descriptor",
     RelayInput = "relay an input file through a pipe",
@@ -38,7 +39,6 @@ steps! {
     RemoveCgroup = "remove the cgroup",
     WriteCgroup = "write the cgroup's",
     MakeLink = "make a socket pair",
-    MapStack = "map a stack",
     Clone = "clone",
     OpenProcess = "open the container's",
     DenyGroups = "deny setgroups",

@@ -17,7 +17,7 @@ use crate::text::{Text, parse_whole};
 
 /// Host side, before anything else is opened, so that nothing takes the number
 /// of a closed one, and all of thimble's own come behind these.
-pub fn take_over(config: &Config, report: &mut Report) {
+pub fn take_over(config: &Config, stack: &mut Stack, report: &mut Report) {
     for number in 0..config.first_own_descriptor() {
         let fd = Fd::new(number as usize);
         let (step, name) = match number {
@@ -31,7 +31,8 @@ pub fn take_over(config: &Config, report: &mut Report) {
             Ok(libc::S_IFREG)
                 if kernel::is_read_only(fd) != Ok(false) && !left_out(c"input protection") =>
             {
-                let relayed = relay(fd).and_then(|relay| report.undo.relays.push(Some(relay)));
+                let relayed =
+                    relay(fd, stack).and_then(|relay| report.undo.relays.push(Some(relay)));
                 (Step::RelayInput, relayed)
             }
             other => (step, other.map(drop)),
@@ -49,10 +50,10 @@ struct Relay {
 
 /// Puts a pipe in the place of a file, and a process of its own behind the pipe.
 /// That one ends with the file, when nobody is left to read, or with this side.
-fn relay(file: Fd) -> kernel::Result<Pid> {
+fn relay(file: Fd, stack: &mut Stack) -> kernel::Result<Pid> {
     let (from, to) = kernel::pipe()?;
     let mut relay = Relay { file, pipe: to };
-    let pid = kernel::clone_process(0, &mut Stack::map()?, &mut relay, |relay| {
+    let pid = kernel::clone_process(0, stack, &mut relay, |relay| {
         // The file may be any of them; what it says is in the pipe or lost.
         let _ = relay.copy();
         0

@@ -10,9 +10,8 @@ use crate::steps::Step;
 use crate::text::Text;
 
 /// The devices that every program may expect, as the host has them.
-const NODES: Strings = Strings::new(
-    "/dev/null\0/dev/zero\0/dev/full\0/dev/random\0/dev/urandom\0/dev/tty\0\0",
-);
+const NODES: Strings =
+    Strings::new("/dev/null\0/dev/zero\0/dev/full\0/dev/random\0/dev/urandom\0/dev/tty\0\0");
 
 /// Their numbers, in the same order
 /// (Documentation/admin-guide/devices.txt of the kernel).

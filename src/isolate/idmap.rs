@@ -28,8 +28,7 @@ pub struct Maps {
 
 /// Host side, before anything is made: the maps, if the user namespace is to be
 /// the container's own.
-pub fn plan(config: &Config, report: &mut Report) -> Option<Maps> {
-    let user = kernel::own_user();
+pub fn plan(config: &Config, user: u32, report: &mut Report) -> Option<Maps> {
     let root = user == 0;
     let asked = [config.uid_maps.as_slice(), config.gid_maps.as_slice()];
     let [asked_users, asked_groups] = match asked {
@@ -102,7 +101,7 @@ fn has(map: &Text, id: u64) -> bool {
 
 /// Host side: writes the maps of the child's user namespace. The kernel takes
 /// each once, in one write.
-pub fn write(maps: &Maps, child: Pid, caller: Argv, report: &mut Report) {
+pub fn write(maps: &Maps, child: Pid, caller: Argv, stack: &mut Stack, report: &mut Report) {
     let mut place = Text::of(&[b"/proc/"]);
     place.push_number(child.number() as u64);
     let place = place.as_c_str().unwrap_or(c"");
@@ -116,7 +115,7 @@ pub fn write(maps: &Maps, child: Pid, caller: Argv, report: &mut Report) {
     {
         match kernel::write_file(own, file, map.as_bytes()) {
             Err(Errno::EPERM) if !maps.root => {
-                let mapped = run_helper(helper, map, child, caller);
+                let mapped = run_helper(helper, map, child, caller, stack);
                 report.step_on(Step::RunHelper, helper, mapped);
             }
             written => report.step_on(Step::WriteMap, file, written),
@@ -144,7 +143,13 @@ impl Helper<'_> {
 }
 
 /// Runs newuidmap(1) or newgidmap(1), which tells its own complaints.
-fn run_helper(name: &CStr, map: &Text, child: Pid, caller: Argv) -> kernel::Result<()> {
+fn run_helper(
+    name: &CStr,
+    map: &Text,
+    child: Pid,
+    caller: Argv,
+    stack: &mut Stack,
+) -> kernel::Result<()> {
     let mut text = Text::of(&[name.to_bytes_with_nul()]);
     text.push_number(child.number() as u64);
     for byte in b"\n".iter().chain(map.as_bytes()) {
@@ -160,7 +165,7 @@ fn run_helper(name: &CStr, map: &Text, child: Pid, caller: Argv) -> kernel::Resu
     let words = Argv::new(words.as_slice()).ok_or(Errno::EINVAL)?;
     // If it runs and fails, it has told why.
     let mut helper = Helper { name, words, caller, errno: Errno::EPERM };
-    let child = kernel::spawn(&mut Stack::map()?, &mut helper, |helper| helper.execute())?;
+    let child = kernel::spawn(stack, &mut helper, |helper| helper.execute())?;
     // The status that wait(2) gives is 0 for success only.
     let end = kernel::wait_for(child)?;
     if end.is_some_and(|(_, end)| end.is_success()) {

@@ -31,12 +31,12 @@ pub fn start(
     environment: Argv,
     ids: &Ids,
     filter: &[u8],
+    stack: &mut Stack,
     report: &mut Report,
 ) -> Pid {
-    let mut stack = report.step(Step::MapStack, Stack::map());
     let command = config.command.or(Argv::new(SHELL)).unwrap_or(Argv::EMPTY);
     let mut program = Program { config, command, environment, ids, filter, report };
-    let spawned = kernel::spawn(&mut stack, &mut program, |program| program.execute());
+    let spawned = kernel::spawn(stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
 }
 

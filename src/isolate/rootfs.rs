@@ -32,8 +32,9 @@ pub fn go_away(report: &mut Report) {
 pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> (Fd, Option<Layers>) {
     let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
     let bound = match mapped {
-        Some(tree) => kernel::move_mount(tree, CURRENT, place)
-            .and_then(|()| kernel::change_directory(top)),
+        Some(tree) => {
+            kernel::move_mount(tree, CURRENT, place).and_then(|()| kernel::change_directory(top))
+        }
         None if config.ephemeral => Ok(()),
         None => kernel::bind(c".", place, true),
     };

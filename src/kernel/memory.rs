@@ -25,46 +25,36 @@ pub fn zeroed<'a>(length: usize) -> Result<&'a mut [u8]> {
     Ok(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), length) })
 }
 
-/// A stack for clone(2): 64 KiB, as in the article, and below it as much that
-/// faults when touched, so that an overflow is a crash and not a corruption.
-/// The guard is that large because a page may be (aarch64 knows 64 KiB pages).
-pub struct Stack {
-    /// Where its guard begins.
-    start: NonNull<c_void>,
-    /// Bytes of the stack itself, and of its guard.
-    size: usize,
-}
+/// A stack, by the end of it where it begins to grow down from.
+pub struct Stack(NonNull<c_void>);
 
 impl Stack {
-    /// Bytes of one for clone(2).
+    /// Bytes of one for clone(2): 64 KiB, as in the article, and below it as much that
+    /// faults when touched, so that an overflow is a crash and not a corruption.
+    /// The guard is that large because a page may be (aarch64 knows 64 KiB pages).
     pub const SIZE: usize = 64 << 10;
 
-    /// A new stack.
-    pub fn map() -> Result<Stack> {
-        Stack::of(Stack::SIZE)
+    /// Bytes of the host side's own, of which what is not touched costs nothing.
+    const ROOM: usize = 1 << 20;
+
+    /// Those that a run takes, in one mapping: two for clone(2), and the host side's
+    /// own. That one has no guard but the second's: where it is grown on, the second is
+    /// in use only while the process sleeps.
+    pub(super) fn map() -> Result<[Stack; 3]> {
+        const SIZE: usize = Stack::SIZE;
+        let start = map(4 * SIZE + Stack::ROOM)?.as_ptr();
+        let at = |offset| start.wrapping_byte_add(offset);
+        for guard in [at(0), at(2 * SIZE)] {
+            // SAFETY: inside the mapping just made, which nothing uses.
+            unsafe { call!(Sysno::mprotect, guard, SIZE, libc::PROT_NONE) }?;
+        }
+        let ends = [2 * SIZE, 4 * SIZE, 4 * SIZE + Stack::ROOM];
+        // SAFETY: the end of a mapping is never null.
+        Ok(ends.map(|end| Stack(unsafe { NonNull::new_unchecked(at(end)) })))
     }
 
-    /// A new one of another size.
-    #[inline(never)]
-    pub(super) fn of(size: usize) -> Result<Stack> {
-        let start = map(2 * size)?;
-        let stack = Stack { start, size };
-        // SAFETY: the range is the lower half of the mapping just made, which nothing uses.
-        unsafe { call!(Sysno::mprotect, start.as_ptr(), size, libc::PROT_NONE) }?;
-        Ok(stack)
-    }
-
-    /// The end of the stack, where it begins to grow down from.
     pub(super) fn top(&mut self) -> *mut c_void {
-        self.start.as_ptr().wrapping_byte_add(2 * self.size)
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // SAFETY: the mapping is this value's own, and no process of this memory runs on it.
-        // The call cannot fail for a range that was mapped.
-        let _ = unsafe { call!(Sysno::munmap, self.start.as_ptr(), 2 * self.size) };
+        self.0.as_ptr()
     }
 }
 
@@ -184,15 +174,16 @@ mod tests {
 
     #[test]
     fn below_a_stack_there_is_a_guard() {
-        let mut stack = Stack::map().unwrap();
-        let below = stack.top().wrapping_byte_sub(Stack::SIZE + 1).cast::<u8>() as usize;
-        for (address, status) in [(below, 128 + libc::SIGSEGV as u8), (below + 1, 0)] {
+        let [mut one, mut two, _] = Stack::map().unwrap();
+        for (stack, status) in [(&mut one, 139), (&mut two, 139), (&mut one, 0), (&mut two, 0)] {
+            let below = stack.top().wrapping_byte_sub(Stack::SIZE + 1).cast::<u8>() as usize;
+            let address = if status == 0 { below + 1 } else { below };
             let touch = |address: &mut usize| {
                 // SAFETY: a process of its own, which may well die of it.
                 unsafe { (*address as *mut u8).write_volatile(1) };
                 0
             };
-            let mut other = Stack::map().unwrap();
+            let [_, mut other, _] = Stack::map().unwrap();
             let child =
                 super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
             let (_, end) = super::super::wait_for(child).unwrap().unwrap();
@@ -202,11 +193,14 @@ mod tests {
 
     #[test]
     fn a_stack_is_writable_to_its_last_byte() {
-        let mut stack = Stack::map().unwrap();
-        let bottom = stack.top().wrapping_byte_sub(Stack::SIZE).cast::<u8>();
-        for at in [0, Stack::SIZE - 1] {
-            // SAFETY: inside the writable half.
-            unsafe { bottom.add(at).write(1) };
+        for (mut stack, size) in
+            Stack::map().unwrap().into_iter().zip([64 << 10, 64 << 10, 1 << 20])
+        {
+            let bottom = stack.top().wrapping_byte_sub(size).cast::<u8>();
+            for at in [0, size - 1] {
+                // SAFETY: inside the writable part.
+                unsafe { bottom.add(at).write(1) };
+            }
         }
     }
 }

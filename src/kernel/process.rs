@@ -32,22 +32,46 @@ pub fn exit(status: u8) -> ! {
     }
 }
 
-/// Goes on with `entry(argument)` on a `Stack`. The process's first one grows only
-/// as far as the caller's limit lets it (`ulimit -s`), which need not be as far as
-/// the host side's texts take. Without memory for another, it is that one all the
-/// same.
+/// What the process begins with.
+pub struct Given<'a> {
+    /// Its command line, the program's name first.
+    pub arguments: Argv<'a>,
+    /// Its environment.
+    pub environment: Argv<'a>,
+    /// Its effective user.
+    pub user: u32,
+    /// Stacks for clone(2): the container's, and that of the program in it.
+    pub stacks: Result<[Stack; 2]>,
+}
+
+/// The whole process, on a stack of its own: its first one grows only as far as the
+/// caller's limit lets it (`ulimit -s`), which need not be as far as the host side's
+/// texts take. Without memory for another, it is that one all the same.
 ///
 /// # Safety
-/// `argument` is what `entry` expects, and not on the caller's frame.
-pub unsafe fn go_on(entry: unsafe extern "C" fn(*mut c_void) -> !, argument: *mut c_void) -> ! {
-    const ROOM: usize = 1 << 20; // of which what is not touched costs nothing
-    match Stack::of(ROOM) {
-        // SAFETY: the stack is mapped and aligned, and nobody unmaps it, since this frame never
-        // ends; the rest is the caller's promise.
-        Ok(mut stack) => unsafe { arch::switch_stack(stack.top(), entry, argument) },
-        // SAFETY: the caller's promise.
-        Err(_) => unsafe { entry(argument) },
-    }
+/// `stack` is the stack pointer as execve(2) left it: argc, the arguments, a null,
+/// the environment, a null, and pairs of numbers up to AT_NULL (getauxval(3)).
+pub unsafe fn begin_with(stack: *const usize, main: fn(&mut Given) -> u8) -> ! {
+    // SAFETY: the kernel laid it out like this, and it lives as long as the process.
+    let (arguments, environment, user) = unsafe {
+        let arguments = Argv::from_raw(stack.add(1).cast());
+        let environment = Argv::from_raw(stack.add(*stack + 2).cast());
+        let mut pair = environment.behind().cast::<[usize; 2]>();
+        while !matches!((*pair)[0] as u64, libc::AT_EUID | libc::AT_NULL) {
+            pair = pair.add(1);
+        }
+        (arguments, environment, (*pair)[1] as u32)
+    };
+    let (stacks, own) = match Stack::map() {
+        Ok([program, container, own]) => (Ok([container, program]), Some(own)),
+        Err(errno) => (Err(errno), None),
+    };
+    let mut given = Given { arguments, environment, user, stacks };
+    let Some(mut own) = own else { exit(main(&mut given)) };
+    let mut start = Start { entry: main, argument: &mut given };
+    // SAFETY: the stack is mapped and aligned, and nobody unmaps it; `begin` takes a `Start`, and
+    // this frame, on the first stack, never ends.
+    unsafe { arch::switch_stack(own.top(), begin::<Given>, (&raw mut start).cast()) }
 }
 
 /// What the new process is to do, as it lies on the old one's stack.
@@ -174,15 +198,9 @@ pub fn own_pid() -> Pid {
     Pid(unsafe { call!(Sysno::getpid) }.unwrap_or(0) as c_int)
 }
 
-/// geteuid(2)
-pub fn own_user() -> u32 {
-    // SAFETY: no memory is passed; the call always succeeds.
-    unsafe { call!(Sysno::geteuid) }.unwrap_or(0) as u32
-}
-
 /// getegid(2)
 pub fn own_group() -> u32 {
-    // SAFETY: as above.
+    // SAFETY: no memory is passed; the call always succeeds.
     unsafe { call!(Sysno::getegid) }.unwrap_or(0) as u32
 }
 
@@ -256,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_cloned_process_works_on_a_copy_and_a_spawned_one_does_not() {
-        let mut stack = Stack::map().unwrap();
+        let [mut stack, ..] = Stack::map().unwrap();
         let mut number = 1;
         let entry = |number: &mut i32| {
             *number += 1;

@@ -2,33 +2,16 @@
 //! panic handler, and the memory functions that the compiler calls. It belongs
 //! to the bin alone; the library's tests have all of this from std.
 
-use core::ffi::c_void;
-
-use thimble::kernel::{self, Argv};
+use thimble::kernel;
 
 /// The first Rust code of the process, called by the entry point with the
-/// stack pointer as execve(2) left it: argc, the arguments, a null, the
-/// environment, a null.
+/// stack pointer as execve(2) left it.
 ///
 /// # Safety
 /// `stack` must be that initial stack pointer.
-pub unsafe extern "C" fn start(stack: *mut c_void) -> ! {
-    // SAFETY: the initial stack, which is what `begin` expects, lives as long as the process.
-    unsafe { kernel::go_on(begin, stack) }
-}
-
-/// # Safety
-/// As for `start`.
-unsafe extern "C" fn begin(stack: *mut c_void) -> ! {
-    // SAFETY: the kernel laid out `stack` like this, and it lives as long as the process.
-    let (arguments, environment) = unsafe {
-        let stack: *const usize = stack.cast();
-        let count = *stack;
-        let arguments = stack.add(1);
-        let environment = arguments.add(count + 1);
-        (Argv::from_raw(arguments.cast()), Argv::from_raw(environment.cast()))
-    };
-    kernel::exit(thimble::main(arguments, environment))
+pub unsafe extern "C" fn start(stack: *const usize) -> ! {
+    // SAFETY: the caller's promise.
+    unsafe { kernel::begin_with(stack, thimble::main) }
 }
 
 /// Nothing in the program is meant to panic; should it, the process ends as

@@ -137,6 +137,11 @@ impl<'a> Argv<'a> {
         self.0.iter().map_while(|word| word.map(Word::text))
     }
 
+    /// What lies behind its null.
+    pub(super) fn behind(&self) -> *const Option<Word<'a>> {
+        self.0.as_ptr_range().end
+    }
+
     pub(super) fn as_ptr(&self) -> *const Option<Word<'a>> {
         self.0.as_ptr()
     }
