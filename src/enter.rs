@@ -58,11 +58,11 @@ pub fn enter(container: &mut Container) -> u8 {
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
     kernel::set_umask(0);
-    let (root, layers) = rootfs::bind(config, mapped, report);
+    let (root, mut layers) = rootfs::bind(config, mapped, report);
     // While the host's proc and sysfs are there: a user namespace asks for that.
     let proc = mounts::proc(config, container.maps, root, report);
-    if let Some(layers) = layers {
-        ephemeral::over_rest(config, root, proc, &layers, report);
+    if let Some(layers) = &mut layers {
+        ephemeral::over_rest(config, root, proc, layers, report);
     }
     rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
     mounts::kernel_files(config, container.maps, root, proc, report);

@@ -15,13 +15,12 @@
 //! No path of the caller's is in an overlay's options, where a `,` or `:` in
 //! it would mean something: layers are named by descriptor, or as `.` and `/..`.
 
-use core::cell::Cell;
 use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::mounts::{self, INERT};
 use crate::isolate::places;
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, Errno, Fd, Strings};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Text};
@@ -30,6 +29,9 @@ use crate::text::{Numbered, Text};
 const OVERLAY: u64 = 0x794c_7630;
 const NAMESPACES: u64 = 0x6e73_6673;
 
+/// Where thimble's own mounts are going to be; with `--bare`, the first only.
+const OWN: Strings = Strings::new("/proc\0/sys\0/dev\0\0");
+
 /// What all overlays have in common.
 pub struct Layers {
     /// ROOTFS itself.
@@ -37,39 +39,44 @@ pub struct Layers {
     /// The tmpfs.
     memory: Fd,
     /// So many overlays have a part of it.
-    count: Cell<u32>,
+    count: u32,
     /// An option that a user namespace needs.
-    notes: &'static [u8],
+    notes: &'static CStr,
 }
 
 /// Mounts the overlay of the current directory over `/`.
 pub fn over_root(config: &Config, report: &mut Report) -> Layers {
-    let layers = kernel::mount(c"tmpfs", c"/", INERT, c"mode=700").and_then(|()| {
-        let memory = kernel::open(c"/..", libc::O_PATH)?;
-        // An overlay keeps notes in attributes, which are trusted.* unless told otherwise (since
-        // Linux 5.11), and those are closed to a user namespace.
-        let trusted = kernel::set_trusted_attribute(c"/..") != Err(Errno::EPERM);
-        let notes: &[u8] = if trusted { b"" } else { b",userxattr" };
-        let lower = kernel::open(c".", libc::O_PATH)?;
-        Ok(Layers { lower, memory, count: Cell::new(0), notes })
-    });
-    let layers = report.step(Step::MountMemory, layers);
+    let mut layers = report.step(Step::MountMemory, mount_memory());
     let mounted = layers.mount(layers.lower, c".", c"/..", c"/").and_then(|mounted| mounted);
     report.step_on(Step::Overlay, config.root, mounted);
     layers
 }
 
+fn mount_memory() -> kernel::Result<Layers> {
+    kernel::mount(c"tmpfs", c"/", INERT, c"mode=700")?;
+    let memory = kernel::open(c"/..", libc::O_PATH)?;
+    // An overlay keeps notes in attributes, which are trusted.* unless told otherwise (since
+    // Linux 5.11), and those are closed to a user namespace.
+    let trusted = kernel::set_trusted_attribute(c"/..") != Err(Errno::EPERM);
+    let lower = kernel::open(c".", libc::O_PATH)?;
+    Ok(Layers { lower, memory, count: 0, notes: if trusted { c"" } else { c",userxattr" } })
+}
+
 /// Covers what is mounted below ROOTFS, now that there is a /proc. What
 /// thimble's own mounts are going to cover needs nothing.
-pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &Layers, report: &mut Report) {
-    let own: &[&[u8]] = if config.bare { &[b"/proc"] } else { &[b"/proc", b"/sys", b"/dev"] };
+pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &mut Layers, report: &mut Report) {
     let listed = mounts::each_below(layers.lower, proc, &mut |lower, path| {
-        let below = |place: &&[u8]| {
-            let rest = path.to_bytes().strip_prefix(*place);
-            rest.is_some_and(|rest| matches!(rest, [] | [b'/', ..]))
-        };
+        for place in OWN {
+            let rest = path.to_bytes().strip_prefix(place.to_bytes());
+            if let Some([] | [b'/', ..]) = rest {
+                return Ok(());
+            }
+            if config.bare {
+                break;
+            }
+        }
         let kind = kernel::file_system(lower)?;
-        if !own.iter().any(below) && kind != NAMESPACES && kind != libc::PROC_SUPER_MAGIC as u64 {
+        if kind != NAMESPACES && kind != libc::PROC_SUPER_MAGIC as u64 {
             let covered = layers.cover(root, proc, lower, path.to_bytes());
             report.step_on(Step::Overlay, path, covered);
         }
@@ -82,43 +89,41 @@ impl Layers {
     /// Mounts an overlay with a part of the memory that is its own. The names
     /// are those of `lower` and of the memory. The inner answer is mount(2)'s.
     fn mount(
-        &self,
+        &mut self,
         lower: Fd,
         name: &CStr,
         memory: &CStr,
         target: &CStr,
     ) -> kernel::Result<kernel::Result<()>> {
-        let number = self.count.replace(self.count.get() + 1);
-        let (upper, work) = (Numbered::of(b"u", number), Numbered::of(b"w", number));
+        let (upper, work) = (Numbered::of(b"u", self.count), Numbered::of(b"w", self.count));
+        let (upper, work) = (upper.as_c_str(), work.as_c_str());
+        self.count += 1;
         // The root of an overlay is as its upper layer is.
-        kernel::make_directory_like(lower, self.memory, upper.as_c_str())?;
-        kernel::make_directory(self.memory, work.as_c_str())?;
+        kernel::make_directory_like(lower, self.memory, upper)?;
+        kernel::make_directory(self.memory, work)?;
         let mut data = Text::new();
-        for (option, place, slash, entry) in [
-            (&b"lowerdir="[..], name, &b""[..], c""),
-            (b",upperdir=", memory, b"/", upper.as_c_str()),
-            (b",workdir=", memory, b"/", work.as_c_str()),
-            (self.notes, c"", b"", c""),
-        ] {
-            for part in [option, place.to_bytes(), slash, entry.to_bytes()] {
-                data.push(part);
+        let parts = [name, memory, upper, work, self.notes];
+        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03\x04" {
+            match parts.get(usize::from(*byte)) {
+                Some(part) => data.push(part.to_bytes()),
+                None => data.push(&[*byte]),
             }
         }
         Ok(kernel::mount(c"overlay", target, 0, data.as_c_str().unwrap_or(c"")))
     }
 
     /// Covers one mount, or shows it read-only.
-    fn cover(&self, root: Fd, proc: Fd, lower: Fd, path: &[u8]) -> kernel::Result<()> {
+    fn cover(&mut self, root: Fd, proc: Fd, lower: Fd, path: &[u8]) -> kernel::Result<()> {
         if kernel::file_type(lower)? == libc::S_IFDIR {
             let target = places::find(root, path, None)?;
             kernel::change_directory_to(proc)?;
-            let names = [lower, self.memory, target].map(mounts::link);
-            let [name, memory, over] = names.each_ref().map(Numbered::as_c_str);
-            if self.mount(lower, name, memory, over)?.is_ok() {
+            let (name, memory) = (mounts::link(lower), mounts::link(self.memory));
+            let over = mounts::link(target);
+            if self.mount(lower, name.as_c_str(), memory.as_c_str(), over.as_c_str())?.is_ok() {
                 let found = places::find(root, path, None)?;
-                let right = kernel::file_system(found)? == OVERLAY
-                    && kernel::identity(found)?.device != kernel::identity(target)?.device;
-                [found, target].into_iter().for_each(kernel::close);
+                let right = mounts::is_over(found, target, OVERLAY)?;
+                kernel::close(found);
+                kernel::close(target);
                 return if right { Ok(()) } else { Err(Errno::ESTALE) };
             }
             kernel::close(target);

@@ -198,9 +198,14 @@ pub fn mount_where(
     kernel::change_directory_to(target)?;
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
-    let right = kernel::file_system(mounted)? == magic as u64
-        && kernel::identity(mounted)?.device != kernel::identity(target)?.device;
+    let right = is_over(mounted, target, magic as u64)?;
     if right || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
+}
+
+/// Whether one is a file system of that type on top of the other.
+pub fn is_over(mounted: Fd, below: Fd, magic: u64) -> kernel::Result<bool> {
+    let [device, other] = [kernel::identity(mounted)?.device, kernel::identity(below)?.device];
+    Ok(kernel::file_system(mounted)? == magic && device != other)
 }
 
 /// The link of a descriptor in the container's /proc, seen from there.
@@ -231,7 +236,9 @@ pub fn bind_at(
     }
     // Of what is no mount's root this is refused (EINVAL).
     change(mounted, flags, 0, true, proc)?;
-    [source, target, mounted].into_iter().for_each(kernel::close);
+    kernel::close(source);
+    kernel::close(target);
+    kernel::close(mounted);
     Ok(())
 }
 

@@ -9,7 +9,7 @@
 //! call that an old kernel would lack (openat2(2) is of Linux 5.6).
 
 use crate::kernel::{self, Errno, Fd, left_out};
-use crate::text::{Parts, Text};
+use crate::text::Text;
 
 /// Each component is opened as what it is.
 fn itself() -> i32 {
@@ -46,27 +46,24 @@ pub fn find(root: Fd, path: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
     let (mut place, mut done) = (root, 0);
     loop {
         let whole = way.path.as_c_str().ok_or(Errno::ENAMETOOLONG)?.to_bytes();
-        let rest = whole.get(done..).unwrap_or(&[]);
-        let Some(skipped) = rest.iter().position(|byte| *byte != b'/') else { return Ok(place) };
-        let start = done + skipped;
-        let part = Parts::of(rest.get(skipped..).unwrap_or(&[]), b'/').next().unwrap_or(&[]);
-        let end = start + part.len();
-        if part == b"." {
-            way.replace(done, b"", end);
-            continue;
-        }
-        if part == b".." {
+        let mut start = past(whole, done, true);
+        let end = past(whole, start, false);
+        let part = whole.get(start..end).unwrap_or(&[]);
+        let mut buffer = [0; 1024];
+        let mut instead: &[u8] = b"";
+        if part.is_empty() {
+            return Ok(place);
+        } else if part == b".." {
             // The component before is no link, or was none a moment ago, and no `.`.
-            let mut before = whole.get(..start).unwrap_or(&[]);
-            while let [shorter @ .., b'/'] = before {
-                before = shorter;
+            start = done;
+            while start > 0 && whole.get(start - 1) != Some(&b'/') {
+                start -= 1;
             }
-            let parent = before.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
-            way.replace(parent, b"", end);
-        } else {
-            let last = whole.get(end..).unwrap_or(&[]).iter().all(|byte| *byte == b'/');
-            let made = make.filter(|_| whole.len() - start <= way.own);
-            let made = made.map(|kind| if last { kind } else { libc::S_IFDIR });
+        } else if part != b"." {
+            let mut made = make.filter(|_| whole.len() - start <= way.own);
+            if made.is_some() && past(whole, end, true) < whole.len() {
+                made = Some(libc::S_IFDIR);
+            }
             let next = step(place, part, made)?;
             if kernel::file_type(next)? != libc::S_IFLNK {
                 leave(root, place);
@@ -79,15 +76,27 @@ pub fn find(root: Fd, path: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
             if magic || links > MOST_LINKS {
                 return Err(Errno::ELOOP);
             }
-            let mut buffer = [0; 1024];
-            let target = kernel::read_link(next, &mut buffer)?;
-            let start = if target.starts_with(b"/") { 0 } else { start };
-            way.replace(start, target, end);
+            instead = kernel::read_link(next, &mut buffer)?;
+            if instead.starts_with(b"/") {
+                start = 0;
+            }
             kernel::close(next);
         }
+        way.replace(start, instead, end);
         leave(root, place);
         (place, done) = (root, 0);
     }
+}
+
+/// Where in a path, from here on, the slashes end, or what is none ends.
+#[inline(never)]
+fn past(path: &[u8], mut at: usize, slashes: bool) -> usize {
+    while let Some(byte) = path.get(at)
+        && (*byte == b'/') == slashes
+    {
+        at += 1;
+    }
+    at
 }
 
 /// Opens one component, and makes it first if it is missing and `make` says what.

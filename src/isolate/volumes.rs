@@ -11,7 +11,7 @@ use crate::isolate::places;
 use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Fields, Parts, Text};
+use crate::text::{Fields, Packed, Parts, Text, pack, place_in};
 
 /// Host side, before anything is made: whether all sources are there, and the
 /// devices are such.
@@ -22,9 +22,9 @@ pub fn look_up(config: &Config, report: &mut Report) {
             Mount::Device(word) => (Step::AddDevice, word, true),
             Mount::Tmpfs(_) => continue,
         };
-        let found = source(&Fields::of(word), device).map(kernel::close);
-        if found.is_err() {
-            report.step_on(step, word, found);
+        match source(&Fields::of(word), device) {
+            Ok(source) => kernel::close(source),
+            Err(errno) => report.fail(step, Some(word), errno),
         }
     }
 }
@@ -75,28 +75,30 @@ fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
 /// `DST[:OPTIONS]`.
 fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
     let fields = Fields::of(word);
-    let (flags, data) = options(fields.bytes(1));
+    let mut data = Text::of(&[b"mode=1777"]);
+    let flags = options(fields.bytes(1), &mut data);
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;
     let find = || places::target(root, fields.bytes(0), Some(libc::S_IFDIR));
     mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC).map(kernel::close)
 }
 
-/// The flags and the file system's own options that the caller's options mean.
-fn options(asked: &[u8]) -> (u64, Text) {
+/// The flags that the caller's options mean; those of the file system itself are
+/// added to `data`.
+fn options(asked: &[u8], data: &mut Text) -> u64 {
+    const FLAGS: Packed = pack!("ro\0exec\0rw\0noexec\0nosuid\0nodev");
     let mut flags = INERT;
-    let mut data = Text::of(&[b"mode=1777"]);
     for option in Parts::of(asked, b',') {
-        match option {
-            b"ro" => flags |= libc::MS_RDONLY,
-            b"exec" => flags &= !libc::MS_NOEXEC,
-            b"" | b"rw" | b"noexec" | b"nosuid" | b"nodev" => {}
-            own => {
+        match place_in(FLAGS, option) {
+            Some(0) => flags |= libc::MS_RDONLY,
+            Some(1) => flags &= !libc::MS_NOEXEC,
+            None if !option.is_empty() => {
                 data.push(b",");
-                data.push(own);
+                data.push(option);
             }
+            _ => {} // as it is without
         }
     }
-    (flags, data)
+    flags
 }
 
 #[cfg(test)]
@@ -111,7 +113,8 @@ mod tests {
             ("ro,exec", INERT & !libc::MS_NOEXEC | libc::MS_RDONLY, "mode=1777"),
             ("rw,nodev,size=50%", INERT, "mode=1777,size=50%"),
         ] {
-            let (got, text) = options(asked.as_bytes());
+            let mut text = Text::of(&[b"mode=1777"]);
+            let got = options(asked.as_bytes(), &mut text);
             assert_eq!((got, text.as_bytes()), (flags, data.as_bytes()), "{asked}");
         }
     }
