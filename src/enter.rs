@@ -37,10 +37,16 @@ pub struct Container<'a> {
 /// Runs the container in the process that clone(2) made: the program, and pid 1
 /// beside it. Gives pid 1's exit status, which is the program's.
 pub fn enter(container: &mut Container) -> u8 {
+    let mut report = Report::new();
+    report.verbose = container.config.verbose;
+    set_up(container, &mut report)
+}
+
+// A function of its own: the report is then at hand in a register, which each line takes.
+#[inline(never)]
+fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     let config = container.config;
     let link = container.link.keep_container_end();
-    let report = &mut Report::new();
-    report.verbose = config.verbose;
     report.link = Some(link);
 
     // First the death signal, then the look at the link: whichever way the host

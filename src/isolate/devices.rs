@@ -28,6 +28,7 @@ const LINKS: Strings = Strings::new(concat!(
 ));
 
 /// Mounts /dev and fills it, unless `--bare`.
+#[inline(never)]
 pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     if config.bare || left_out(c"own /dev") {
         return;
@@ -77,7 +78,7 @@ fn make_device(path: &CStr, name: &CStr, (major, minor): (u8, u8)) -> kernel::Re
     kernel::make_file(CURRENT, name, 0)?;
     kernel::bind(path, name, false)?;
     let bound = kernel::open(name, libc::O_PATH)?;
-    if kernel::character_device(bound)? == numbers { Ok(()) } else { Err(Errno::ESTALE) }
+    if kernel::is_device(bound, numbers)? { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
 /// Mounts a file system on a directory made for it.

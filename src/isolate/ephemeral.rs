@@ -26,8 +26,8 @@ use crate::steps::Step;
 use crate::text::{Numbered, Text};
 
 /// `OVERLAYFS_SUPER_MAGIC` and `NSFS_MAGIC` (linux/magic.h).
-const OVERLAY: u64 = 0x794c_7630;
-const NAMESPACES: u64 = 0x6e73_6673;
+const OVERLAY: i64 = 0x794c_7630;
+const NAMESPACES: i64 = 0x6e73_6673;
 
 /// Where thimble's own mounts are going to be; with `--bare`, the first only.
 const OWN: Strings = Strings::new("/proc\0/sys\0/dev\0\0");
@@ -75,8 +75,7 @@ pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &mut Layers, repor
                 break;
             }
         }
-        let kind = kernel::file_system(lower)?;
-        if kind != NAMESPACES && kind != libc::PROC_SUPER_MAGIC as u64 {
+        if !kernel::is_on(lower, NAMESPACES)? && !kernel::is_on(lower, libc::PROC_SUPER_MAGIC)? {
             let covered = layers.cover(root, proc, lower, path.to_bytes());
             report.step_on(Step::Overlay, path, covered);
         }

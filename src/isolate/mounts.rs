@@ -64,11 +64,11 @@ fn hosts_proc(config: &Config, maps: Option<&Maps>) -> bool {
 /// Mounts the container's own /proc and gives its root. What else is mounted
 /// goes by its links to descriptors, so that no name is looked up twice.
 pub fn proc(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report) -> Fd {
-    let path = c"/proc";
+    let (path, magic) = (c"/proc", libc::PROC_SUPER_MAGIC);
     let mounted = if hosts_proc(config, maps) {
-        bind_hosts(root, path, None, libc::PROC_SUPER_MAGIC)
+        over_hosts(root, path, None, magic)
     } else {
-        over(root, path, c"proc", INERT, c"", libc::PROC_SUPER_MAGIC)
+        over(root, path, c"proc", INERT, c"", magic)
     };
     report.step_on(Step::MountProc, path, mounted)
 }
@@ -78,13 +78,13 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
     if config.bare {
         return;
     }
-    let path = c"/sys";
+    let (path, magic) = (c"/sys", libc::SYSFS_MAGIC);
     let mounted = if hosts(maps, namespaces::own_network(config)) {
-        bind_hosts(root, path, Some(proc), libc::SYSFS_MAGIC)
+        over_hosts(root, path, Some(proc), magic)
     } else {
         let writable = config.privileged || left_out(c"read-only /sys");
         let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
-        over(root, path, c"sysfs", flags, c"", libc::SYSFS_MAGIC)
+        over(root, path, c"sysfs", flags, c"", magic)
     };
     let sys = report.step_on(Step::MountSys, path, mounted);
     if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
@@ -141,8 +141,8 @@ fn cover(mask: Option<&CStr>, names: Strings, report: &mut Report) {
 /// from the host's, mount(2) would set the options of the whole hierarchy anew.
 /// A cgroup v1 hierarchy is not shown, nor the caller's cgroup where none was made.
 fn own_cgroup(sys: Fd, report: &mut Report) {
-    let host = kernel::open(c"/sys/fs/cgroup", libc::O_PATH).and_then(kernel::file_system);
-    if host == Ok(libc::CGROUP2_SUPER_MAGIC as u64) {
+    let host = kernel::open(c"/sys/fs/cgroup", libc::O_PATH);
+    if host.and_then(|host| kernel::is_on(host, libc::CGROUP2_SUPER_MAGIC)) == Ok(true) {
         let flags = INERT | libc::MS_RDONLY;
         let mounted = kernel::change_directory_to(sys)
             .and_then(|()| kernel::mount(c"cgroup2", c"fs/cgroup", flags, c""));
@@ -173,20 +173,16 @@ pub fn over(
 /// Binds a file system of the host's, with all below it, on the directory of the
 /// root that is named like it, and makes it read-only. Only the root of a mount
 /// takes attributes, so what is given is one.
-fn bind_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: i64) -> kernel::Result<Fd> {
-    kernel::change_directory_to(directory(root, path)?)?;
-    kernel::bind(path, c".", true)?;
-    let mounted = directory(root, path)?;
-    if kernel::file_system(mounted)? != magic as u64 {
-        return Err(Errno::ESTALE);
-    }
+fn over_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: i64) -> kernel::Result<Fd> {
+    let mounted = over(root, path, path, libc::MS_BIND | libc::MS_REC, c"", magic)?;
     change(mounted, INERT | libc::MS_RDONLY, 0, true, proc.unwrap_or(mounted))?;
     Ok(mounted)
 }
 
-/// Mounts a file system on the directory that `find` finds. That it lies where
-/// the program will look for it is checked: `find` must then give another device
-/// than before, of the right type.
+/// Mounts a file system on the directory that `find` finds, or with MS_BIND what
+/// lies at the path `kind`. That it lies where the program will look for it is
+/// checked: `find` must then give another device than before, of the right type.
+/// (The host's may have been there before.)
 pub fn mount_where(
     find: &dyn Fn() -> kernel::Result<Fd>,
     kind: &CStr,
@@ -198,14 +194,19 @@ pub fn mount_where(
     kernel::change_directory_to(target)?;
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
-    let right = is_over(mounted, target, magic as u64)?;
-    if right || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
+    let right = if flags & libc::MS_BIND == 0 {
+        is_over(mounted, target, magic)
+    } else {
+        kernel::is_on(mounted, magic)
+    };
+    if right? || left_out(c"check of mounts") { Ok(mounted) } else { Err(Errno::ESTALE) }
 }
 
 /// Whether one is a file system of that type on top of the other.
-pub fn is_over(mounted: Fd, below: Fd, magic: u64) -> kernel::Result<bool> {
+#[inline(never)]
+pub fn is_over(mounted: Fd, below: Fd, magic: i64) -> kernel::Result<bool> {
     let [device, other] = [kernel::identity(mounted)?.device, kernel::identity(below)?.device];
-    Ok(kernel::file_system(mounted)? == magic && device != other)
+    Ok(kernel::is_on(mounted, magic)? && device != other)
 }
 
 /// The link of a descriptor in the container's /proc, seen from there.

@@ -31,10 +31,29 @@ impl Way {
     /// old one, and `middle`.
     fn replace(&mut self, start: usize, middle: &[u8], rest: usize) {
         let old = self.path.as_bytes();
-        let behind = old.get(rest..).unwrap_or(&[]);
+        let behind = part(old, rest, old.len());
         self.own = self.own.min(behind.len());
-        self.path = Text::of(&[old.get(..start).unwrap_or(&[]), middle, b"/", behind]);
+        self.path = Text::of(&[part(old, 0, start), middle, b"/", behind]);
     }
+
+    /// Puts what a link says in place of what lies before `rest`, or where it is an
+    /// absolute path, of all before. A magic link leads to wherever it likes.
+    #[inline(never)]
+    fn follow(&mut self, link: Fd, start: usize, rest: usize) -> kernel::Result<()> {
+        if kernel::is_on(link, libc::PROC_SUPER_MAGIC)? {
+            return Err(Errno::ELOOP);
+        }
+        let mut buffer = [0; 1024];
+        let target = kernel::read_link(link, &mut buffer)?;
+        self.replace(if target.starts_with(b"/") { 0 } else { start }, target, rest);
+        kernel::close(link);
+        Ok(())
+    }
+}
+
+#[inline(never)]
+fn part(path: &[u8], start: usize, end: usize) -> &[u8] {
+    path.get(start..end).unwrap_or(&[])
 }
 
 /// Finds a path of the root. With `make`, what is missing at the end of it is
@@ -48,41 +67,35 @@ pub fn find(root: Fd, path: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
         let whole = way.path.as_c_str().ok_or(Errno::ENAMETOOLONG)?.to_bytes();
         let mut start = past(whole, done, true);
         let end = past(whole, start, false);
-        let part = whole.get(start..end).unwrap_or(&[]);
-        let mut buffer = [0; 1024];
-        let mut instead: &[u8] = b"";
-        if part.is_empty() {
+        let name = part(whole, start, end);
+        if name.is_empty() {
             return Ok(place);
-        } else if part == b".." {
+        } else if name == b".." {
             // The component before is no link, or was none a moment ago, and no `.`.
             start = done;
             while start > 0 && whole.get(start - 1) != Some(&b'/') {
                 start -= 1;
             }
-        } else if part != b"." {
+            way.replace(start, b"", end);
+        } else if name == b"." {
+            way.replace(start, b"", end);
+        } else {
             let mut made = make.filter(|_| whole.len() - start <= way.own);
             if made.is_some() && past(whole, end, true) < whole.len() {
                 made = Some(libc::S_IFDIR);
             }
-            let next = step(place, part, made)?;
+            let next = step(place, name, made)?;
             if kernel::file_type(next)? != libc::S_IFLNK {
                 leave(root, place);
                 (place, done) = (next, end);
                 continue;
             }
-            // Also a magic one, which leads to wherever it likes.
-            let magic = kernel::file_system(next)? == libc::PROC_SUPER_MAGIC as u64;
             links += 1;
-            if magic || links > MOST_LINKS {
+            if links > MOST_LINKS {
                 return Err(Errno::ELOOP);
             }
-            instead = kernel::read_link(next, &mut buffer)?;
-            if instead.starts_with(b"/") {
-                start = 0;
-            }
-            kernel::close(next);
+            way.follow(next, start, end)?;
         }
-        way.replace(start, instead, end);
         leave(root, place);
         (place, done) = (root, 0);
     }
@@ -100,6 +113,7 @@ fn past(path: &[u8], mut at: usize, slashes: bool) -> usize {
 }
 
 /// Opens one component, and makes it first if it is missing and `make` says what.
+#[inline(never)]
 fn step(place: Fd, name: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
     let name = Text::of(&[name]);
     let name = name.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
@@ -126,8 +140,7 @@ fn leave(root: Fd, place: Fd) {
 /// below /proc, which the container's isolation rests on, nor on the root.
 pub fn target(root: Fd, path: &[u8], make: Option<u32>) -> kernel::Result<Fd> {
     let place = find(root, path, make)?;
-    let right = kernel::file_system(place)? != libc::PROC_SUPER_MAGIC as u64;
-    let right = right || left_out(c"not below /proc");
+    let right = !kernel::is_on(place, libc::PROC_SUPER_MAGIC)? || left_out(c"not below /proc");
     if right && place.number() != root.number() { Ok(place) } else { Err(Errno::EPERM) }
 }
 

@@ -240,6 +240,7 @@ pub struct Identity {
     pub inode: u64,
 }
 
+#[inline(never)]
 fn status(fd: Fd) -> Result<libc::stat> {
     let mut status = MaybeUninit::<libc::stat>::uninit();
     // SAFETY: on success the kernel has filled the whole structure.
@@ -262,14 +263,11 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
-/// fstat(2), of which only the device's own numbers are kept, where it is a
-/// character device: its major and minor number.
-pub fn character_device(fd: Fd) -> Result<(u32, u32)> {
+/// fstat(2): whether it is the character device of these numbers.
+pub fn is_device(fd: Fd, (major, minor): (u32, u32)) -> Result<bool> {
     let status = status(fd)?;
-    if status.st_mode & libc::S_IFMT != libc::S_IFCHR {
-        return Err(Errno::ENODEV);
-    }
-    Ok((libc::major(status.st_rdev), libc::minor(status.st_rdev)))
+    let right = status.st_rdev == libc::makedev(major, minor);
+    Ok(right && status.st_mode & libc::S_IFMT == libc::S_IFCHR)
 }
 
 /// `f_type` and `f_flags` of the kernel's `struct statfs`, which on 64 bits is
@@ -282,11 +280,11 @@ fn file_system_status(fd: Fd) -> Result<(u64, u64)> {
     Ok((kind, flags))
 }
 
-/// The type of the file system that a descriptor lies on: one of the
+/// Whether a descriptor lies on a file system of this type: one of the
 /// `*_SUPER_MAGIC` of statfs(2).
 #[inline(never)]
-pub fn file_system(fd: Fd) -> Result<u64> {
-    file_system_status(fd).map(|status| status.0)
+pub fn is_on(fd: Fd, magic: i64) -> Result<bool> {
+    file_system_status(fd).map(|status| status.0 == magic as u64)
 }
 
 /// The flags of the mount that a descriptor lies on, as mount(2) takes them.
@@ -351,8 +349,7 @@ pub fn read_file(directory: Fd, path: &CStr, list: &mut List<u8>) -> Result<()> 
 /// other; opening a pipe does not wait for its writer.
 pub fn read_regular_file(path: &CStr, list: &mut List<u8>) -> Result<()> {
     let file = open(path, libc::O_NONBLOCK | libc::O_NOCTTY)?;
-    let regular =
-        file_type(file)? == libc::S_IFREG && file_system(file)? != libc::PROC_SUPER_MAGIC as u64;
+    let regular = file_type(file)? == libc::S_IFREG && !is_on(file, libc::PROC_SUPER_MAGIC)?;
     if regular { read_all(file, list) } else { Err(Errno::EINVAL) }
 }
 

@@ -174,20 +174,21 @@ mod tests {
 
     #[test]
     fn below_a_stack_there_is_a_guard() {
-        let [mut one, mut two, _] = Stack::map().unwrap();
-        for (stack, status) in [(&mut one, 139), (&mut two, 139), (&mut one, 0), (&mut two, 0)] {
+        let [one, two, _] = Stack::map().unwrap();
+        for mut stack in [one, two] {
             let below = stack.top().wrapping_byte_sub(Stack::SIZE + 1).cast::<u8>() as usize;
-            let address = if status == 0 { below + 1 } else { below };
-            let touch = |address: &mut usize| {
-                // SAFETY: a process of its own, which may well die of it.
-                unsafe { (*address as *mut u8).write_volatile(1) };
-                0
-            };
-            let [_, mut other, _] = Stack::map().unwrap();
-            let child =
-                super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
-            let (_, end) = super::super::wait_for(child).unwrap().unwrap();
-            assert_eq!(end.status(), status);
+            for (address, status) in [(below, 128 + libc::SIGSEGV as u8), (below + 1, 0)] {
+                let touch = |address: &mut usize| {
+                    // SAFETY: a process of its own, which may well die of it.
+                    unsafe { (*address as *mut u8).write_volatile(1) };
+                    0
+                };
+                let [mut other, ..] = Stack::map().unwrap();
+                let child =
+                    super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
+                let (_, end) = super::super::wait_for(child).unwrap().unwrap();
+                assert_eq!(end.status(), status);
+            }
         }
     }
 

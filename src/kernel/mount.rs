@@ -8,6 +8,7 @@ use syscalls::Sysno;
 use super::{Fd, Result, call, perform};
 
 /// mount(2) of a file system by type. `data` are its own options, `c""` for none.
+/// With MS_BIND in the flags it is `bind`, of the path `kind`.
 #[inline(never)]
 pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> {
     // SAFETY: all four strings are NUL-terminated and only read. The source of a file system
