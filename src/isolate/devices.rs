@@ -58,13 +58,14 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     data.push_number(config.shm_size.unwrap_or(64 << 20));
     let mounted = below(c"shm", c"tmpfs", INERT, data.as_c_str().unwrap_or(c""));
     report.step_on(Step::MountInDev, c"shm", mounted);
-    match below(c"mqueue", c"mqueue", INERT, c"") {
-        // The one step that may be missing: a kernel without message queues.
-        Err(Errno::ENODEV) => {}
-        // The host's, which a user namespace may use and not mount.
-        Err(Errno::EPERM) if !config.private(config.ipc, false) => {}
-        mounted => report.step_on(Step::MountInDev, c"mqueue", mounted),
+    let mut mounted = below(c"mqueue", c"mqueue", INERT, c"");
+    // It may be missing: from a kernel without message queues, and where they are the host's, which
+    // a user namespace may use and not mount.
+    let hosts = !config.private(config.ipc, false);
+    if mounted == Err(Errno::ENODEV) || hosts && mounted == Err(Errno::EPERM) {
+        mounted = kernel::remove_directory(CURRENT, c"mqueue");
     }
+    report.step_on(Step::MountInDev, c"mqueue", mounted);
 }
 
 /// Makes a device in the current directory. Where that is for the host's root
