@@ -48,6 +48,17 @@ fn he_has_every_namespace_the_devices_and_the_loopback() {
 }
 
 #[test]
+fn a_root_who_may_make_no_device_borrows_the_hosts() {
+    // Inside, thimble takes itself for root, and only the kernel knows better.
+    let ordinary = Ordinary::new();
+    let program = format!("{}:/thimble:ro", ordinary.program().display());
+    let options = ["--uidmap", "0:100000:65536", "--privileged", "-v", &program];
+    let script = "/thimble run / /bin/sh -c 'echo x > /dev/null && head -c 2 /dev/urandom | wc -c; \
+        echo x 2>/dev/null > /dev/full || echo full; ls /dev/pts'";
+    assert_eq!(root_sh(&ordinary.root(), &options, script).good(), "2\nfull\nptmx\n");
+}
+
+#[test]
 fn his_posture_is_that_of_root() {
     let ordinary = Ordinary::new();
     let script = "grep -E '^(Cap|NoNew|Seccomp|Uid|Gid|Sig[BIC]|Umask)' /proc/self/status; grep -E '^Cap' /proc/1/status; \
