@@ -73,7 +73,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
     mounts::kernel_files(config, container.maps, root, proc, report);
     devices::dev(config, root, report);
-    report.step(Step::GoTo, kernel::change_directory_to(root));
+    mounts::go_to(root, report);
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);
     rootfs::enter(config, mapped.is_some(), report);

@@ -36,7 +36,7 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     let data = c"mode=755,size=64k";
     let dev = mounts::over(root, c"/dev", c"tmpfs", libc::MS_NOSUID, data, libc::TMPFS_MAGIC);
     let dev = report.step_on(Step::MountDev, c"/dev", dev);
-    report.step(Step::GoTo, kernel::change_directory_to(dev));
+    mounts::go_to(dev, report);
     for (path, numbers) in NODES.zip(NUMBERS) {
         let name = tail(path, b"/dev/".len());
         report.step_on(Step::MakeDevice, name, make_device(path, name, numbers));

@@ -51,6 +51,12 @@ pub fn make_private(report: &mut Report) {
     }
 }
 
+/// Changes to a directory of the root.
+#[inline(never)]
+pub fn go_to(place: Fd, report: &mut Report) {
+    report.step(Step::GoTo, kernel::change_directory_to(place));
+}
+
 /// A user namespace may mount only what its own namespaces own. Where one of
 /// those is the host's, its file system is the host's too, read-only.
 fn hosts(maps: Option<&Maps>, private: bool) -> bool {
@@ -92,9 +98,9 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
     }
     if !config.privileged {
         report.step(Step::MakeMask, make_masks());
-        report.step(Step::GoTo, kernel::change_directory_to(sys));
+        go_to(sys, report);
         cover(Some(MASK_DIRECTORY), MASKED_SYS, report);
-        report.step(Step::GoTo, kernel::change_directory_to(proc));
+        go_to(proc, report);
         cover(Some(MASK_DIRECTORY), MASKED_PROC, report);
         if left_out(c"own mask") {
             let images = kernel::open_at(root, c"dev/null", libc::O_PATH);
@@ -252,14 +258,14 @@ pub fn change(tree: Fd, set: u64, clear: u64, recursive: bool, proc: Fd) -> kern
     if changed != Err(Errno::ENOSYS) {
         return changed;
     }
-    let again = |mount| {
+    let mut again = |mount, _: &CStr| {
         let flags = (kernel::mount_flags(mount)? | set) & !clear | libc::MS_BIND;
         kernel::change_directory_to(proc)?;
         kernel::remount(link(mount).as_c_str(), flags)
     };
-    again(tree)?;
+    again(tree, c"")?;
     if recursive && kernel::file_type(tree)? == libc::S_IFDIR {
-        each_below(tree, proc, &mut |mount, _| again(mount))?;
+        each_below(tree, proc, &mut again)?;
     }
     Ok(())
 }

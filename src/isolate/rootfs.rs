@@ -78,7 +78,7 @@ pub fn seal(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     if config.read_only {
         let sealed = mounts::change(root, libc::MS_RDONLY, 0, false, proc);
         report.step_on(Step::ReadOnly, config.root, sealed);
-        report.step(Step::GoTo, kernel::change_directory_to(root));
+        mounts::go_to(root, report);
     }
 }
 

@@ -3,8 +3,6 @@
 //! found; from there on everything goes by descriptor, so that nobody who shares
 //! ROOTFS can put another directory in its place.
 
-use core::ffi::CStr;
-
 use crate::config::{Config, Mount};
 use crate::isolate::mounts::{self, INERT};
 use crate::isolate::places;
@@ -16,29 +14,39 @@ use crate::text::{Fields, Packed, Parts, Text, pack, place_in};
 /// Host side, before anything is made: whether all sources are there, and the
 /// devices are such.
 pub fn look_up(config: &Config, report: &mut Report) {
-    for asked in config.mounts.as_slice() {
-        let (step, word, device) = match *asked {
-            Mount::Volume(word) => (Step::MountVolume, word, false),
-            Mount::Device(word) => (Step::AddDevice, word, true),
-            Mount::Tmpfs(_) => continue,
-        };
-        match source(&Fields::of(word), device) {
-            Ok(source) => kernel::close(source),
-            Err(errno) => report.fail(step, Some(word), errno),
-        }
-    }
+    each(config, None, report);
 }
 
 /// Mounts all of them. The current directory is the new root, and is so again.
 pub fn mount_all(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
+    each(config, Some((root, proc)), report);
+}
+
+#[inline(never)]
+fn each(config: &Config, inside: Option<(Fd, Fd)>, report: &mut Report) {
     for asked in config.mounts.as_slice() {
-        let (step, word, mounted) = match *asked {
-            Mount::Volume(word) => (Step::MountVolume, word, bind(root, proc, word, false)),
-            Mount::Device(word) => (Step::AddDevice, word, bind(root, proc, word, true)),
-            Mount::Tmpfs(word) => (Step::MountVolume, word, tmpfs(root, word)),
+        let (step, word) = match *asked {
+            Mount::Volume(word) | Mount::Tmpfs(word) => (Step::MountVolume, word),
+            Mount::Device(word) => (Step::AddDevice, word),
         };
-        report.step_on(step, word, mounted);
-        report.step(Step::GoTo, kernel::change_directory_to(root));
+        let device = step == Step::AddDevice;
+        let fields = Fields::of(word);
+        let done = match (asked, inside) {
+            (Mount::Tmpfs(_), None) => continue,
+            (Mount::Tmpfs(_), Some((root, _))) => tmpfs(root, &fields),
+            (_, Some((root, proc))) => bind(root, proc, &fields, device),
+            (_, None) => match source(&fields, device) {
+                Ok(source) => {
+                    kernel::close(source);
+                    continue;
+                }
+                Err(errno) => Err(errno),
+            },
+        };
+        report.step_on(step, word, done);
+        if let Some((root, _)) = inside {
+            mounts::go_to(root, report);
+        }
     }
 }
 
@@ -60,9 +68,8 @@ fn source(fields: &Fields, device: bool) -> kernel::Result<Fd> {
 
 /// `SRC:DST[:ro|rw]`, with all that is mounted below; or the device
 /// `SRC[:DST]`, by itself.
-fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
-    let fields = Fields::of(word);
-    let source = source(&fields, device)?;
+fn bind(root: Fd, proc: Fd, fields: &Fields, device: bool) -> kernel::Result<()> {
+    let source = source(fields, device)?;
     let flags = match fields.bytes(2) {
         _ if device => libc::MS_NOSUID | libc::MS_NOEXEC,
         b"ro" => mounts::foreign() | libc::MS_RDONLY,
@@ -73,8 +80,7 @@ fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
 }
 
 /// `DST[:OPTIONS]`.
-fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
-    let fields = Fields::of(word);
+fn tmpfs(root: Fd, fields: &Fields) -> kernel::Result<()> {
     let mut data = Text::of(&[b"mode=1777"]);
     let flags = options(fields.bytes(1), &mut data);
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;

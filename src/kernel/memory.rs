@@ -26,7 +26,7 @@ pub fn zeroed<'a>(length: usize) -> Result<&'a mut [u8]> {
 }
 
 /// A stack, by the end of it where it begins to grow down from.
-pub struct Stack(NonNull<c_void>);
+pub struct Stack(*mut c_void);
 
 impl Stack {
     /// Bytes of one for clone(2): 64 KiB, as in the article, and below it as much that
@@ -42,19 +42,19 @@ impl Stack {
     /// in use only while the process sleeps.
     pub(super) fn map() -> Result<[Stack; 3]> {
         const SIZE: usize = Stack::SIZE;
-        let start = map(4 * SIZE + Stack::ROOM)?.as_ptr();
-        let at = |offset| start.wrapping_byte_add(offset);
-        for guard in [at(0), at(2 * SIZE)] {
+        let start = map(4 * SIZE + Stack::ROOM)?;
+        let guard = |at| {
             // SAFETY: inside the mapping just made, which nothing uses.
-            unsafe { call!(Sysno::mprotect, guard, SIZE, libc::PROT_NONE) }?;
-        }
-        let ends = [2 * SIZE, 4 * SIZE, 4 * SIZE + Stack::ROOM];
-        // SAFETY: the end of a mapping is never null.
-        Ok(ends.map(|end| Stack(unsafe { NonNull::new_unchecked(at(end)) })))
+            unsafe { call!(Sysno::mprotect, start.as_ptr() as usize + at, SIZE, libc::PROT_NONE) }
+        };
+        guard(0)?;
+        guard(2 * SIZE)?;
+        let end = |at| Stack(start.as_ptr().wrapping_byte_add(at));
+        Ok([end(2 * SIZE), end(4 * SIZE), end(4 * SIZE + Stack::ROOM)])
     }
 
     pub(super) fn top(&mut self) -> *mut c_void {
-        self.0.as_ptr()
+        self.0
     }
 }
 

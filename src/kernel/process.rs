@@ -62,10 +62,11 @@ pub unsafe fn begin_with(stack: *const usize, main: fn(&mut Given) -> u8) -> ! {
         }
         (arguments, environment, (*pair)[1] as u32)
     };
-    let (stacks, own) = match Stack::map() {
-        Ok([program, container, own]) => (Ok([container, program]), Some(own)),
-        Err(errno) => (Err(errno), None),
-    };
+    let mut own = None;
+    let stacks = Stack::map().map(|[program, container, large]| {
+        own = Some(large);
+        [container, program]
+    });
     let mut given = Given { arguments, environment, user, stacks };
     let Some(mut own) = own else { exit(main(&mut given)) };
     let mut start = Start { entry: main, argument: &mut given };

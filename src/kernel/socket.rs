@@ -43,16 +43,20 @@ impl Passed {
     }
 }
 
-/// sendmsg(2) of one byte, together with a descriptor (SCM_RIGHTS, unix(7)).
-pub fn send_descriptor(socket: Fd, fd: Fd) -> Result<()> {
+/// sendmsg(2) of one byte, if there is one together with a descriptor (SCM_RIGHTS,
+/// unix(7)).
+pub fn send_descriptor(socket: Fd, fd: Option<Fd>) -> Result<()> {
     let mut passed = Passed {
         length: Passed::LENGTH,
         level: libc::SOL_SOCKET,
         kind: libc::SCM_RIGHTS,
-        fd: fd.number(),
+        fd: fd.map_or(-1, |fd| fd.number()),
     };
     let mut byte = libc::iovec { iov_base: c"!".as_ptr().cast_mut().cast(), iov_len: 1 };
-    let message = passed.message(&mut byte);
+    let mut message = passed.message(&mut byte);
+    if fd.is_none() {
+        message.msg_controllen = 0;
+    }
     // SAFETY: the message and all that it points to live through the call and are only read.
     unsafe { call!(Sysno::sendmsg, socket.number(), &raw const message, 0) }.map(drop)
 }
