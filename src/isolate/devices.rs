@@ -9,13 +9,18 @@ use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
 
-/// The devices that every program may expect, as the host has them.
-const NODES: Strings =
-    Strings::new("/dev/null\0/dev/zero\0/dev/full\0/dev/random\0/dev/urandom\0/dev/tty\0\0");
-
-/// Their numbers, in the same order
+/// The devices that every program may expect, as the host has them, and before each
+/// the digits of its major and its minor number
 /// (Documentation/admin-guide/devices.txt of the kernel).
-const NUMBERS: [(u8, u8); 6] = [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0)];
+const NODES: Strings = Strings::new(concat!(
+    "13/dev/null\0",
+    "15/dev/zero\0",
+    "17/dev/full\0",
+    "18/dev/random\0",
+    "19/dev/urandom\0",
+    "50/dev/tty\0",
+    "\0"
+));
 
 /// Where each link leads, and its name.
 const LINKS: Strings = Strings::new(concat!(
@@ -37,9 +42,9 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     let dev = mounts::over(root, c"/dev", c"tmpfs", libc::MS_NOSUID, data, libc::TMPFS_MAGIC);
     let dev = report.step_on(Step::MountDev, c"/dev", dev);
     mounts::go_to(dev, report);
-    for (path, numbers) in NODES.zip(NUMBERS) {
-        let name = tail(path, b"/dev/".len());
-        report.step_on(Step::MakeDevice, name, make_device(path, name, numbers));
+    for node in NODES {
+        let name = tail(node, b"13/dev/".len());
+        report.step_on(Step::MakeDevice, name, make_device(node, name));
     }
     let mut links = LINKS;
     while let (Some(target), Some(name)) = (links.next(), links.next()) {
@@ -70,16 +75,17 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
 
 /// Makes a device in the current directory. Where that is for the host's root
 /// alone, binds the host's, if it is that device.
-fn make_device(path: &CStr, name: &CStr, (major, minor): (u8, u8)) -> kernel::Result<()> {
-    let numbers = (major.into(), minor.into());
-    let made = kernel::make_device(name, numbers);
+fn make_device(node: &CStr, name: &CStr) -> kernel::Result<()> {
+    let &[major, minor, ..] = node.to_bytes() else { return Err(Errno::EINVAL) };
+    let number = libc::makedev((major - b'0').into(), (minor - b'0').into());
+    let made = kernel::make_device(name, number);
     if made != Err(Errno::EPERM) {
         return made;
     }
     kernel::make_file(CURRENT, name, 0)?;
-    kernel::bind(path, name, false)?;
+    kernel::bind(tail(node, b"13".len()), name, false)?;
     let bound = kernel::open(name, libc::O_PATH)?;
-    if kernel::is_device(bound, numbers)? { Ok(()) } else { Err(Errno::ESTALE) }
+    if kernel::is_device(bound, number)? { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
 /// Mounts a file system on a directory made for it.

@@ -9,7 +9,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
 use crate::isolate::{namespaces, places, status};
-use crate::kernel::{self, CURRENT, Errno, Fd, List, Strings, left_out, tail};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Strings, left_out, tail};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Parts, Text, unescape};
@@ -211,8 +211,7 @@ pub fn mount_where(
 /// Whether one is a file system of that type on top of the other.
 #[inline(never)]
 pub fn is_over(mounted: Fd, below: Fd, magic: i64) -> kernel::Result<bool> {
-    let [device, other] = [kernel::identity(mounted)?.device, kernel::identity(below)?.device];
-    Ok(kernel::is_on(mounted, magic)? && device != other)
+    Ok(kernel::is_on(mounted, magic)? && kernel::compare(mounted, below)? == Alike::Nothing)
 }
 
 /// The link of a descriptor in the container's /proc, seen from there.
@@ -237,7 +236,7 @@ pub fn bind_at(
     kernel::change_directory_to(proc)?;
     kernel::bind(link(source).as_c_str(), link(target).as_c_str(), whole)?;
     let mounted = places::find(root, path, None)?;
-    let right = kernel::identity(mounted)? == kernel::identity(source)?;
+    let right = kernel::compare(mounted, source)? == Alike::File;
     if !right && !left_out(c"check of mounts") {
         return Err(Errno::ESTALE);
     }

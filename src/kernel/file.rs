@@ -169,9 +169,8 @@ pub fn set_trusted_attribute(path: &CStr) -> Result<()> {
 }
 
 /// mknodat(2) of a character device, mode 0666 less the umask.
-pub fn make_device(path: &CStr, (major, minor): (u32, u32)) -> Result<()> {
+pub fn make_device(path: &CStr, device: u64) -> Result<()> {
     let mode = libc::S_IFCHR | 0o666;
-    let device = libc::makedev(major, minor);
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::mknodat, CURRENT.0, path.as_ptr(), mode, device) }
 }
@@ -256,6 +255,28 @@ pub fn identity(fd: Fd) -> Result<Identity> {
     status(fd).map(|status| Identity { device: status.st_dev, inode: status.st_ino })
 }
 
+/// What two descriptors have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Alike {
+    /// They are of one file.
+    File,
+    /// Their files are on one file system.
+    Device,
+    /// Nothing of that.
+    Nothing,
+}
+
+/// fstat(2) of both.
+#[inline(never)]
+pub fn compare(one: Fd, other: Fd) -> Result<Alike> {
+    let (one, other) = (status(one)?, status(other)?);
+    Ok(match (one.st_dev == other.st_dev, one.st_ino == other.st_ino) {
+        (true, true) => Alike::File,
+        (true, false) => Alike::Device,
+        _ => Alike::Nothing,
+    })
+}
+
 /// fstat(2), of which only the type is kept: one of the `S_IF*` of inode(7).
 /// EBADF if the descriptor is closed.
 #[inline(never)]
@@ -263,11 +284,10 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
-/// fstat(2): whether it is the character device of these numbers.
-pub fn is_device(fd: Fd, (major, minor): (u32, u32)) -> Result<bool> {
+/// fstat(2): whether it is the character device of this number.
+pub fn is_device(fd: Fd, device: u64) -> Result<bool> {
     let status = status(fd)?;
-    let right = status.st_rdev == libc::makedev(major, minor);
-    Ok(right && status.st_mode & libc::S_IFMT == libc::S_IFCHR)
+    Ok(status.st_rdev == device && status.st_mode & libc::S_IFMT == libc::S_IFCHR)
 }
 
 /// `f_type` and `f_flags` of the kernel's `struct statfs`, which on 64 bits is
