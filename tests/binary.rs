@@ -66,3 +66,40 @@ fn the_release_has_no_panic_text_and_no_path_of_the_builder() {
         assert!(!has(unwanted), "{unwanted}");
     }
 }
+
+#[test]
+fn a_run_takes_no_more_system_calls_than_its_budget() {
+    for (options, budget) in [(&["--bare"][..], 52), (&[], 150)] {
+        let place = tempfile::tempdir().unwrap();
+        let (file, thimble) = (place.path().join("calls"), thimble());
+        let mut words = vec!["-f", "-qq", "-o", file.to_str().unwrap()];
+        words.extend([thimble.to_str().unwrap(), "run"]);
+        words.extend(options);
+        let root = busybox();
+        words.extend([root.to_str().unwrap(), "/bin/true"]);
+        Ran::of(command("strace", &words).output().unwrap()).good();
+        // Without those of the program: what its process does after its execve. And without
+        // those that undo what the caller ignores: some C libraries leave two such signals.
+        let (mut calls, mut executed, mut program) = (0, 0, String::new());
+        let traced = std::fs::read_to_string(file).unwrap();
+        for (process, call) in traced.lines().filter_map(|line| line.split_once(' ')) {
+            let call = call.trim_start();
+            if process == program
+                || ["<...", "---", "+++", "rt_sigaction(SIGRT"]
+                    .iter()
+                    .any(|no| call.starts_with(no))
+            {
+                continue;
+            }
+            calls += 1;
+            if call.starts_with("execve(") {
+                executed += 1;
+                if executed == 2 {
+                    program = process.to_string();
+                }
+            }
+        }
+        assert_eq!(executed, 2, "{traced}");
+        assert!(calls <= budget, "{calls} of {budget} for {options:?}: {traced}");
+    }
+}
