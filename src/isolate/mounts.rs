@@ -109,11 +109,12 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
         } else {
             cover(Some(MASK_FILE), MASKED_FILES, report);
         }
-        // A bind has the flags of the mount that it is of. The host's stays as it is.
+        // A bind has the flags of the mount that it is of: for a moment, read-only. The host's /proc
+        // stays so.
         let own = if hosts_proc(config, maps) { 0 } else { libc::MS_RDONLY };
-        report.step(Step::Protect, change(proc, libc::MS_RDONLY, 0, false, proc));
+        report.step_on(Step::Protect, c"/proc", change(proc, libc::MS_RDONLY, 0, false, proc));
         cover(None, READ_ONLY, report);
-        report.step(Step::Protect, change(proc, 0, own, false, proc));
+        report.step_on(Step::Protect, c"/proc", change(proc, 0, own, false, proc));
         report.step(Step::RemoveMask, kernel::detach(c"/.."));
     }
 }

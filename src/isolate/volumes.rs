@@ -22,6 +22,7 @@ pub fn mount_all(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
     each(config, Some((root, proc)), report);
 }
 
+/// What both have in common; `inside` are the new root and its /proc.
 #[inline(never)]
 fn each(config: &Config, inside: Option<(Fd, Fd)>, report: &mut Report) {
     for asked in config.mounts.as_slice() {
@@ -32,18 +33,15 @@ fn each(config: &Config, inside: Option<(Fd, Fd)>, report: &mut Report) {
         let device = step == Step::AddDevice;
         let fields = Fields::of(word);
         let done = match (asked, inside) {
-            (Mount::Tmpfs(_), None) => continue,
+            (Mount::Tmpfs(_), None) => Ok(()),
+            (_, None) => source(&fields, device).map(kernel::close),
             (Mount::Tmpfs(_), Some((root, _))) => tmpfs(root, &fields),
             (_, Some((root, proc))) => bind(root, proc, &fields, device),
-            (_, None) => match source(&fields, device) {
-                Ok(source) => {
-                    kernel::close(source);
-                    continue;
-                }
-                Err(errno) => Err(errno),
-            },
         };
-        report.step_on(step, word, done);
+        // A source that is there is told of once it is mounted.
+        if inside.is_some() || done.is_err() {
+            report.step_on(step, word, done);
+        }
         if let Some((root, _)) = inside {
             mounts::go_to(root, report);
         }
