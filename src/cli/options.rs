@@ -74,7 +74,7 @@ const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
 const NAMED: Bytes<0> = table::names(ROWS);
 const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
 const HELPED: Bytes<0> = table::help(RUN_START, ROWS);
-const PACKED: [u8; packed_length(&HELP)] = pack_bytes(&HELP);
+const PACKED: [u8; packed_length(&HELP) + 1] = pack_bytes(&HELP);
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;

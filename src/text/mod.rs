@@ -22,8 +22,8 @@ pub use errors::push_error;
 pub use fields::Fields;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
-pub(crate) use packed::pack;
-pub use packed::{Key, Packed, pack_bytes, packed_length, place_in};
+pub use packed::{Key, Packed, PackedList, pack_bytes, packed_length, place_in};
+pub(crate) use packed::{pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
     check_oom_score, check_tmpfs, check_volume,
