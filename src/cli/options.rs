@@ -5,10 +5,9 @@
 use core::ffi::CStr;
 
 use super::help::RUN_START;
-use super::parser::{NO_MEMORY, Takes, Takes::*};
-use super::table::{self, Bytes, Opt, Table};
-use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp};
-use crate::kernel::tail;
+use super::table::{self, Bytes, Opt, Set, Table, Takes::*};
+use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
+use crate::kernel::{List, tail};
 use crate::text::{
     Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device, check_group,
     check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs, check_user,
@@ -19,57 +18,57 @@ use crate::text::{
 /// The rows, as the help shows them.
 #[rustfmt::skip]
 const ROWS: &[Opt] = &[
-    Opt("\nprogram:", Nothing),
-    Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
-    Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
-    Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
-    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Word(|c| &mut c.user, check_user)),
-    Opt("      --group-add GROUP           one more group for the program", Words(|c| &mut c.group_add, check_group)),
+    Opt("\nprogram:", Title),
+    Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Value(|c, v| add(&mut c.environment, v, check_env))),
+    Opt("      --env-file FILE             set the variables in FILE, a line each", Value(|c, v| add(&mut c.environment_files, v, check_path))),
+    Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute))),
+    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user))),
+    Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
-    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Word(|c| &mut c.oom_score_adj, check_oom_score)),
+    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
-    Opt("\nfiles:", Nothing),
+    Opt("\nfiles:", Title),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
     Opt("      --shm-size SIZE             what /dev/shm holds at most (64m)", Value(shm_size)),
     Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(device)),
-    Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c| &mut c.ephemeral)),
-    Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
-    Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
-    Opt("\nisolation:", Nothing),
+    Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c, _| yes(&mut c.ephemeral))),
+    Opt("      --read-only                 root file system read-only", Flag(|c, _| yes(&mut c.read_only))),
+    Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c, _| yes(&mut c.no_pivot))),
+    Opt("\nisolation:", Title),
     Opt("      --network none|host|ns:PATH network namespace (none: loopback only)", Value(network)),
-    Opt("      --pid private|host          pid namespace (private)", Whose(|c| &mut c.pid)),
-    Opt("      --ipc private|host          ipc namespace (private)", Whose(|c| &mut c.ipc)),
-    Opt("      --uts private|host          uts namespace: the host name (private)", Whose(|c| &mut c.uts)),
-    Opt("      --cgroupns private|host     cgroup namespace (private)", Whose(|c| &mut c.cgroup_namespace)),
-    Opt("      --userns private|host       user namespace (root: host; others: private)", Whose(|c| &mut c.users)),
-    Opt("      --uidmap C:H:N              N users from C inside are those from H outside", Words(|c| &mut c.uid_maps, check_id_map)),
-    Opt("      --gidmap C:H:N              the same for groups (as --uidmap)", Words(|c| &mut c.gid_maps, check_id_map)),
-    Opt("  -h, --hostname NAME             host name (the container's name)", Word(|c| &mut c.hostname, check_hostname)),
-    Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(cap_add)),
-    Opt("      --cap-drop CAP|ALL          give a capability up", Value(cap_drop)),
+    Opt("      --pid private|host          pid namespace (private)", Value(|c, v| whose(&mut c.pid, v))),
+    Opt("      --ipc private|host          ipc namespace (private)", Value(|c, v| whose(&mut c.ipc, v))),
+    Opt("      --uts private|host          uts namespace: the host name (private)", Value(|c, v| whose(&mut c.uts, v))),
+    Opt("      --cgroupns private|host     cgroup namespace (private)", Value(|c, v| whose(&mut c.cgroup_namespace, v))),
+    Opt("      --userns private|host       user namespace (root: host; others: private)", Value(|c, v| whose(&mut c.users, v))),
+    Opt("      --uidmap C:H:N              N users from C inside are those from H outside", Value(|c, v| add(&mut c.uid_maps, v, check_id_map))),
+    Opt("      --gidmap C:H:N              the same for groups (as --uidmap)", Value(|c, v| add(&mut c.gid_maps, v, check_id_map))),
+    Opt("  -h, --hostname NAME             host name (the container's name)", Value(|c, v| set(&mut c.hostname, v, check_hostname))),
+    Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(|c, v| capabilities(&mut c.cap_add, v))),
+    Opt("      --cap-drop CAP|ALL          give a capability up", Value(|c, v| capabilities(&mut c.cap_drop, v))),
     Opt("      --security-opt OPTION       no-new-privileges=true|false,", Value(security_opt)),
-    Opt("                                  seccomp=default|unconfined|FILE", Nothing),
-    Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c| &mut c.privileged)),
-    Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c| &mut c.bare)),
-    Opt("\nresources:", Nothing),
+    Opt("                                  seccomp=default|unconfined|FILE", Title),
+    Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c, _| yes(&mut c.privileged))),
+    Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c, _| yes(&mut c.bare))),
+    Opt("\nresources:", Title),
     Opt("      --pids-limit N              at most N processes, pid 1 included; -1: any", Value(pids_limit)),
-    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(memory)),
-    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(memory_swap)),
+    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(|c, v| size(c, Resource::Memory, v))),
+    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(|c, v| size(c, Resource::MemorySwap, v))),
     Opt("      --cpus N                    at most so many processors' time, as 1.5", Value(cpus)),
     Opt("      --cpu-shares N              weight against others, 2 to 262144 (1024)", Value(cpu_shares)),
-    Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Word(|c| &mut c.cpuset_cpus, check_list)),
-    Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Words(|c| &mut c.cgroup_conf, check_cgroup_file)),
-    Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Word(|c| &mut c.cgroup_parent, check_cgroup_parent)),
-    Opt("\nlife:", Nothing),
-    Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Word(|c| &mut c.name, check_name)),
-    Opt("      --verbose                   tell every step as it is taken", Flag(|c| &mut c.verbose)),
+    Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Value(|c, v| set(&mut c.cpuset_cpus, v, check_list))),
+    Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Value(|c, v| add(&mut c.cgroup_conf, v, check_cgroup_file))),
+    Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
+    Opt("\nlife:", Title),
+    Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 
 /// The options of `thimble run`.
-pub const RUN: Table = Table { names: &NAMES, takes: &TAKES, help: Packed::new(&PACKED) };
+pub const RUN: Table = Table { names: &NAMES, sets: &SETS, help: const { Packed::new(&PACKED) } };
 
-const TAKES: [Takes; ROWS.len()] = table::takes(ROWS);
+const SETS: [Set; table::count(ROWS)] = table::sets(ROWS);
 const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
 const NAMED: Bytes<0> = table::names(ROWS);
 const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
@@ -84,6 +83,42 @@ const MOST_DESCRIPTORS: u64 = 1 << 20;
 
 /// Sizes of files end here (MAX_LFS_FILESIZE).
 const SIZE_MAX: u64 = 1 << 63;
+
+/// Says what a value must be, if it is not.
+type Check = fn(&CStr) -> Option<Packed>;
+
+/// Sets what was asked for by itself.
+fn yes(field: &mut bool) -> Option<Packed> {
+    *field = true;
+    None
+}
+
+/// Sets a word, of which the last counts.
+#[inline(never)]
+fn set<'a>(field: &mut Option<&'a CStr>, value: &'a CStr, check: Check) -> Option<Packed> {
+    *field = Some(value);
+    check(value)
+}
+
+/// Adds a word, of which all count.
+#[inline(never)]
+fn add<'a>(field: &mut List<&'a CStr>, value: &'a CStr, check: Check) -> Option<Packed> {
+    match field.push(value) {
+        Ok(()) => check(value),
+        Err(_) => Some(NO_MEMORY),
+    }
+}
+
+/// What is wrong where a list cannot grow.
+const NO_MEMORY: Packed = pack!("there is no memory left for it");
+
+/// Sets whose a namespace is.
+#[inline(never)]
+fn whose(field: &mut Option<Share>, value: &CStr) -> Option<Packed> {
+    let host = value == c"host";
+    *field = Some(if host { Share::Host } else { Share::Private });
+    (!host && value != c"private").then_some(pack!("must be private or host"))
+}
 
 fn check_env(variable: &CStr) -> Option<Packed> {
     matches!(variable.to_bytes().first(), None | Some(b'='))
@@ -151,14 +186,6 @@ fn ulimit(config: &mut Config, value: &CStr) -> Option<Packed> {
     }
 }
 
-fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {
-    capabilities(&mut config.cap_add, value)
-}
-
-fn cap_drop(config: &mut Config, value: &CStr) -> Option<Packed> {
-    capabilities(&mut config.cap_drop, value)
-}
-
 fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
     let named = capability(value.to_bytes());
     *set |= named.unwrap_or(0);
@@ -196,16 +223,11 @@ fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
     limit(config, Resource::Pids, count, value, why)
 }
 
-fn memory(config: &mut Config, value: &CStr) -> Option<Packed> {
-    limit(config, Resource::Memory, parse_size(value.to_bytes()), value, A_SIZE)
+fn size(config: &mut Config, resource: Resource, value: &CStr) -> Option<Packed> {
+    let why =
+        pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
+    limit(config, resource, parse_size(value.to_bytes()), value, why)
 }
-
-fn memory_swap(config: &mut Config, value: &CStr) -> Option<Packed> {
-    limit(config, Resource::MemorySwap, parse_size(value.to_bytes()), value, A_SIZE)
-}
-
-const A_SIZE: Packed =
-    pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
 
 fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
     // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
