@@ -9,10 +9,10 @@ use super::table::{self, Bytes, Opt, Set, Table, Takes::*};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
 use crate::kernel::{List, tail};
 use crate::text::{
-    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device, check_group,
-    check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs, check_user,
-    check_volume, pack, pack_bytes, packed_length, parse_fraction, parse_limit, parse_size,
-    parse_whole,
+    Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
+    check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
+    check_user, check_volume, pack, pack_bytes, pack_list, packed_length, parse_fraction,
+    parse_limit, parse_size, parse_whole, place_in,
 };
 
 /// The rows, as the help shows them.
@@ -115,9 +115,11 @@ const NO_MEMORY: Packed = pack!("there is no memory left for it");
 /// Sets whose a namespace is.
 #[inline(never)]
 fn whose(field: &mut Option<Share>, value: &CStr) -> Option<Packed> {
-    let host = value == c"host";
-    *field = Some(if host { Share::Host } else { Share::Private });
-    (!host && value != c"private").then_some(pack!("must be private or host"))
+    match place_in(pack_list!("private\0host\0"), value.to_bytes()) {
+        Some(place) => *field = Some(if place == 0 { Share::Private } else { Share::Host }),
+        None => return Some(pack!("must be private or host")),
+    }
+    None
 }
 
 fn check_env(variable: &CStr) -> Option<Packed> {
@@ -134,14 +136,11 @@ fn check_absolute(path: &CStr) -> Option<Packed> {
 }
 
 fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    config.network = Some(if value == c"none" {
-        Network::None
-    } else if value == c"host" {
-        Network::Host
-    } else if value.to_bytes().starts_with(b"ns:/") {
-        Network::At(tail(value, 3))
-    } else {
-        return Some(pack!("must be none, host or ns:PATH, an absolute path"));
+    config.network = Some(match place_in(pack_list!("none\0host\0"), value.to_bytes()) {
+        Some(0) => Network::None,
+        Some(_) => Network::Host,
+        None if value.to_bytes().starts_with(b"ns:/") => Network::At(tail(value, 3)),
+        None => return Some(pack!("must be none, host or ns:PATH, an absolute path")),
     });
     None
 }
@@ -163,7 +162,7 @@ fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
 }
 
 fn preserve_fds(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let count = parse_whole(value.to_bytes()).filter(|count| *count <= MOST_DESCRIPTORS);
+    let count = whole(value, 0, MOST_DESCRIPTORS);
     config.preserve_fds = count.unwrap_or(0) as u32;
     count.is_none().then_some(pack!("must be a whole number up to 1048576"))
 }
@@ -193,86 +192,89 @@ fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
 }
 
 fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    if value.to_bytes().starts_with(b"seccomp=/") {
-        config.seccomp = Some(Seccomp::File(tail(value, 8)));
-        return None;
+    match place_in(SECURITY, value.to_bytes()) {
+        Some(place @ 0..=2) => config.new_privileges = Some(place == 2),
+        Some(3) => config.seccomp = Some(Seccomp::Default),
+        Some(_) => config.seccomp = Some(Seccomp::Unconfined),
+        None if value.to_bytes().starts_with(b"seccomp=/") => {
+            config.seccomp = Some(Seccomp::File(tail(value, 8)));
+        }
+        None => {
+            return Some(pack!(
+                "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
+            ));
+        }
     }
-    let known = SECURITY.iter().find(|(name, _, _)| *name == value);
-    let Some((_, new_privileges, seccomp)) = known else {
-        return Some(pack!(
-            "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
-        ));
-    };
-    config.new_privileges = new_privileges.or(config.new_privileges);
-    config.seccomp = seccomp.or(config.seccomp);
     None
 }
 
-/// What `--security-opt` takes, and what it sets.
-const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp<'static>>)] = &[
-    (c"no-new-privileges=true", Some(false), None),
-    (c"no-new-privileges", Some(false), None),
-    (c"no-new-privileges=false", Some(true), None),
-    (c"seccomp=default", None, Some(Seccomp::Default)),
-    (c"seccomp=unconfined", None, Some(Seccomp::Unconfined)),
-];
+/// What `--security-opt` takes besides files.
+const SECURITY: PackedList = pack_list!(
+    "no-new-privileges=true\0no-new-privileges\0no-new-privileges=false\0\
+     seccomp=default\0seccomp=unconfined\0"
+);
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let count = parse_whole(value.to_bytes()).filter(|count| *count <= PIDS_MAX);
+    let count = whole(value, 1, PIDS_MAX).or(no_limit(value));
     let why = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
-    limit(config, Resource::Pids, count, value, why)
+    limit(config, Resource::Pids, count, why)
 }
 
 fn size(config: &mut Config, resource: Resource, value: &CStr) -> Option<Packed> {
     let why =
         pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
-    limit(config, resource, parse_size(value.to_bytes()), value, why)
+    limit(config, resource, parse_size(value.to_bytes()).or(no_limit(value)), why)
 }
 
 fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
     // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
     let quota = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
-    limit(config, Resource::Cpus, quota, c"", pack!("must be a number from 0.01 on, as 2 or 1.5"))
+    limit(config, Resource::Cpus, quota, pack!("must be a number from 0.01 on, as 2 or 1.5"))
 }
 
 fn cpu_shares(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let shares = parse_whole(value.to_bytes()).filter(|shares| (2..=262_144).contains(shares));
-    limit(
-        config,
-        Resource::CpuShares,
-        shares,
-        c"",
-        pack!("must be a whole number from 2 to 262144"),
-    )
+    let why = pack!("must be a whole number from 2 to 262144");
+    limit(config, Resource::CpuShares, whole(value, 2, 262_144), why)
 }
 
-/// Sets a limit to a number, unless that is 0, or to none where the word is -1.
+/// A whole number in a range.
 #[inline(never)]
+fn whole(value: &CStr, least: u64, most: u64) -> Option<u64> {
+    parse_whole(value.to_bytes()).filter(|number| (least..=most).contains(number))
+}
+
+/// Above every limit, if the word asks for none.
+fn no_limit(value: &CStr) -> Option<u64> {
+    (value == c"-1").then_some(u64::MAX)
+}
+
+/// Sets a limit to a number, unless that is 0.
 fn limit(
     config: &mut Config,
     resource: Resource,
     number: Option<u64>,
-    word: &CStr,
     why: Packed,
 ) -> Option<Packed> {
     let limit = match number {
-        Some(number @ 1..) => Some(Limit::At(number)),
-        _ => (word.to_bytes() == b"-1").then_some(Limit::Max),
+        None | Some(0) => return Some(why),
+        Some(u64::MAX) => Limit::Max,
+        Some(number) => Limit::At(number),
     };
     if let Some(place) = config.limits.get_mut(resource as usize) {
-        *place = limit;
+        *place = Some(limit);
     }
-    limit.is_none().then_some(why)
+    None
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {
-    let good = Parts::of(list.to_bytes(), b',').all(|range| {
-        let mut ends = Parts::of(range, b'-').map(parse_whole);
-        match [ends.next(), ends.next(), ends.next()] {
-            [Some(Some(_)), None, None] => true,
-            [Some(Some(first)), Some(Some(last)), None] => first <= last,
-            _ => false,
-        }
-    });
-    (!good).then_some(pack!("must be a list of numbers and ranges, as 0-2,5"))
+    let mut ranges = Parts::of(list.to_bytes(), b',');
+    (!ranges.all(is_range)).then_some(pack!("must be a list of numbers and ranges, as 0-2,5"))
+}
+
+/// `N` or `N-M`.
+fn is_range(range: &[u8]) -> bool {
+    let mut ends = Parts::of(range, b'-');
+    let first = ends.next().and_then(parse_whole);
+    let last = ends.rest().map_or(first, parse_whole);
+    first.is_some() && first <= last
 }

@@ -1,6 +1,6 @@
 //! The names of the capabilities.
 
-use super::{PackedList, pack_list, place_in};
+use super::{PackedList, pack_list, place_by};
 
 /// By number, as in capabilities(7), without their `CAP_`, each up to a NUL.
 const NAMES: PackedList = pack_list!(
@@ -15,7 +15,7 @@ const NAMES: PackedList = pack_list!(
 /// The set that a name means: one capability, with or without `CAP_` and in
 /// any case of letters, or every one for `ALL`.
 pub fn capability(name: &[u8]) -> Option<u64> {
-    let place = |list, name| place_in(list, name, u8::eq_ignore_ascii_case);
+    let place = |list, name| place_by(u8::eq_ignore_ascii_case, list, name);
     if place(pack_list!("ALL\0"), name).is_some() {
         return Some(u64::MAX);
     }

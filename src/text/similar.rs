@@ -1,5 +1,7 @@
 //! The nearest known word, for whoever mistyped one.
 
+use core::array::from_fn;
+
 use super::Parts;
 
 /// Longer words than this are not compared.
@@ -28,10 +30,7 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
         return usize::MAX;
     }
     // row[j]: the distance of what was read of `from` to the first j letters of `to`.
-    let mut row = [0; LONGEST];
-    for (at, cell) in row.iter_mut().enumerate() {
-        *cell = at;
-    }
+    let mut row: [usize; LONGEST] = from_fn(|at| at);
     for (read, letter) in from.iter().enumerate() {
         let mut left = read + 1;
         let mut above_left = read;
