@@ -28,10 +28,10 @@ const ROWS: &[Opt] = &[
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
     Opt("\nfiles:", Title),
-    Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
-    Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
+    Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(|c, v| mount(c, v, Mount::Volume, check_volume))),
+    Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(|c, v| mount(c, v, Mount::Tmpfs, check_tmpfs))),
     Opt("      --shm-size SIZE             what /dev/shm holds at most (64m)", Value(shm_size)),
-    Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(device)),
+    Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(|c, v| mount(c, v, Mount::Device, check_device))),
     Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c, _| yes(&mut c.ephemeral))),
     Opt("      --read-only                 root file system read-only", Flag(|c, _| yes(&mut c.read_only))),
     Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c, _| yes(&mut c.no_pivot))),
@@ -53,8 +53,8 @@ const ROWS: &[Opt] = &[
     Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c, _| yes(&mut c.bare))),
     Opt("\nresources:", Title),
     Opt("      --pids-limit N              at most N processes, pid 1 included; -1: any", Value(pids_limit)),
-    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(|c, v| size(c, Resource::Memory, v))),
-    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(|c, v| size(c, Resource::MemorySwap, v))),
+    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(|c, v| size(c, v, Resource::Memory))),
+    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(|c, v| size(c, v, Resource::MemorySwap))),
     Opt("      --cpus N                    at most so many processors' time, as 1.5", Value(cpus)),
     Opt("      --cpu-shares N              weight against others, 2 to 262144 (1024)", Value(cpu_shares)),
     Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Value(|c, v| set(&mut c.cpuset_cpus, v, check_list))),
@@ -145,20 +145,18 @@ fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
     None
 }
 
-fn volume<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_volume(value).or_else(|| mount(config, Mount::Volume(value)))
-}
-
-fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_tmpfs(value).or_else(|| mount(config, Mount::Tmpfs(value)))
-}
-
-fn device<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_device(value).or_else(|| mount(config, Mount::Device(value)))
-}
-
-fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
-    config.mounts.push(mount).err().map(|_| NO_MEMORY)
+/// Adds something to mount.
+#[inline(never)]
+fn mount<'a>(
+    config: &mut Config<'a>,
+    value: &'a CStr,
+    kind: fn(&'a CStr) -> Mount<'a>,
+    check: Check,
+) -> Option<Packed> {
+    match config.mounts.push(kind(value)) {
+        Ok(()) => check(value),
+        Err(_) => Some(NO_MEMORY),
+    }
 }
 
 fn preserve_fds(config: &mut Config, value: &CStr) -> Option<Packed> {
@@ -215,26 +213,26 @@ const SECURITY: PackedList = pack_list!(
 );
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let count = whole(value, 1, PIDS_MAX).or(no_limit(value));
     let why = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
-    limit(config, Resource::Pids, count, why)
+    limit(config, value, whole(value, 1, PIDS_MAX).unwrap_or(0), Resource::Pids, why)
 }
 
-fn size(config: &mut Config, resource: Resource, value: &CStr) -> Option<Packed> {
+fn size(config: &mut Config, value: &CStr, resource: Resource) -> Option<Packed> {
     let why =
         pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
-    limit(config, resource, parse_size(value.to_bytes()).or(no_limit(value)), why)
+    limit(config, value, parse_size(value.to_bytes()).unwrap_or(0), resource, why)
 }
 
 fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
     // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
     let quota = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
-    limit(config, Resource::Cpus, quota, pack!("must be a number from 0.01 on, as 2 or 1.5"))
+    let why = pack!("must be a number from 0.01 on, as 2 or 1.5");
+    limit(config, c"", quota.unwrap_or(0), Resource::Cpus, why)
 }
 
 fn cpu_shares(config: &mut Config, value: &CStr) -> Option<Packed> {
     let why = pack!("must be a whole number from 2 to 262144");
-    limit(config, Resource::CpuShares, whole(value, 2, 262_144), why)
+    limit(config, c"", whole(value, 2, 262_144).unwrap_or(0), Resource::CpuShares, why)
 }
 
 /// A whole number in a range.
@@ -243,22 +241,19 @@ fn whole(value: &CStr, least: u64, most: u64) -> Option<u64> {
     parse_whole(value.to_bytes()).filter(|number| (least..=most).contains(number))
 }
 
-/// Above every limit, if the word asks for none.
-fn no_limit(value: &CStr) -> Option<u64> {
-    (value == c"-1").then_some(u64::MAX)
-}
-
-/// Sets a limit to a number, unless that is 0.
+/// Sets a limit to a number, where 0 is none, or to no limit where the word is -1.
+#[inline(never)]
 fn limit(
     config: &mut Config,
+    word: &CStr,
+    number: u64,
     resource: Resource,
-    number: Option<u64>,
     why: Packed,
 ) -> Option<Packed> {
     let limit = match number {
-        None | Some(0) => return Some(why),
-        Some(u64::MAX) => Limit::Max,
-        Some(number) => Limit::At(number),
+        0 if word == c"-1" => Limit::Max,
+        0 => return Some(why),
+        number => Limit::At(number),
     };
     if let Some(place) = config.limits.get_mut(resource as usize) {
         *place = Some(limit);

@@ -19,7 +19,7 @@ pub use accounts::{
 pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
-pub use fields::Fields;
+pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
 pub use packed::{Key, Packed, PackedList, pack_bytes, packed_length, place_by, place_in};
