@@ -14,8 +14,8 @@ use crate::kernel::{self, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
 use crate::text::{
-    GROUP_FIELDS, Packed, USER_FIELDS, accounts, find_account, malformed_line, numeric_ids, pack,
-    parse_id, user_and_group,
+    Accounts, GROUP_FIELDS, Packed, USER_FIELDS, find_account, malformed_line, pack, parse_id,
+    user_and_group,
 };
 
 /// The ids of the program.
@@ -49,12 +49,24 @@ fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u
     file
 }
 
+impl Ids {
+    /// Adds a group besides the primary one.
+    fn add(&mut self, group: u32) -> kernel::Result<()> {
+        if group == self.group { Ok(()) } else { self.groups.push(group) }
+    }
+}
+
 /// The number that a word is or names.
 fn group_id(groups: &[u8], word: &[u8], report: &mut Report, option: &CStr, given: &CStr) -> u32 {
-    let found = || find_account(groups, GROUP_FIELDS, word).map(|group| group.id);
-    parse_id(word).or_else(found).unwrap_or_else(|| {
-        unknown(report, option, given, pack!("no such group in the container's /etc/group"))
-    })
+    if let Some(id) = parse_id(word) {
+        return id;
+    }
+    match find_account(groups, GROUP_FIELDS, word) {
+        Some(group) => group.id,
+        None => {
+            unknown(report, option, given, pack!("no such group in the container's /etc/group"))
+        }
+    }
 }
 
 fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
@@ -66,6 +78,7 @@ fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
 /// USER that is listed brings its primary group and those that list it as a
 /// member, unless GROUP is given, and HOME, unless that is. A number need not
 /// be listed.
+#[inline(never)]
 pub fn resolve<'a>(
     config: &Config,
     maps: Option<&Maps>,
@@ -79,48 +92,56 @@ pub fn resolve<'a>(
     }
     let word = config.user.unwrap_or(c"0:0");
     let (user, group) = user_and_group(word);
-    let (number, _) = numeric_ids(word);
+    let number = parse_id(user);
     let needs_home = environment::vector(variables).variable(b"HOME").is_none();
     let needed = number.is_none() || group.is_none() || needs_home;
     let users = read(c"/etc/passwd", USER_FIELDS, needed, report);
-    let listed = &find_account(users.as_slice(), USER_FIELDS, user);
-    let listed = listed.as_ref();
-    ids.user = number.or(listed.map(|listed| listed.id)).unwrap_or_else(|| {
-        unknown(report, c"--user", word, pack!("no such user in the container's /etc/passwd"))
-    });
-    let is_name = |group: &[u8]| parse_id(group).is_none();
-    let needed = group.map_or(listed.is_some(), is_name)
-        || added.iter().any(|group| is_name(group.to_bytes()));
+    let found = find_account(users.as_slice(), USER_FIELDS, user);
+    let is_listed = found.is_some();
+    let listed = found.unwrap_or_default();
+    ids.user = match number {
+        Some(id) => id,
+        None if is_listed => listed.id,
+        None => {
+            unknown(report, c"--user", word, pack!("no such user in the container's /etc/passwd"))
+        }
+    };
+    let mut needed = group.map_or(is_listed, is_name);
+    for group in added {
+        needed |= is_name(group.to_bytes());
+    }
     let groups = read(c"/etc/group", GROUP_FIELDS, needed, report);
     let file = groups.as_slice();
     ids.group = match group {
         Some(group) => group_id(file, group, report, c"--user", word),
-        None => maps.and_then(Maps::only_group).unwrap_or(listed.map_or(0, |listed| listed.group)),
+        None => maps.and_then(Maps::only_group).unwrap_or(listed.group),
     };
     let mut kept = ids.groups.push(ids.group);
-    let mut add = |id| {
-        if id != ids.group && kept.is_ok() {
-            kept = ids.groups.push(id);
+    if group.is_none() && is_listed {
+        for group in Accounts::of(file, GROUP_FIELDS) {
+            if group.has_member(listed.name) {
+                kept = kept.and(ids.add(group.id));
+            }
         }
-    };
-    if let (None, Some(listed)) = (group, listed) {
-        accounts(file, GROUP_FIELDS)
-            .filter(|group| group.has_member(listed.name))
-            .for_each(|group| add(group.id));
     }
     for group in added {
-        add(group_id(file, group.to_bytes(), report, c"--group-add", group));
+        let id = group_id(file, group.to_bytes(), report, c"--group-add", group);
+        kept = kept.and(ids.add(id));
     }
-    if needs_home && kept.is_ok() {
-        let home = match listed {
-            Some(listed) if !listed.home.is_empty() => listed.home,
-            _ if ids.user == 0 => b"/root",
-            _ => b"/",
+    if needs_home {
+        let home = match listed.home {
+            b"" if ids.user == 0 => &b"/root"[..],
+            b"" => b"/",
+            home => home,
         };
-        kept = environment::add(variables, &[b"HOME=", home, b"\0"]);
+        kept = kept.and(environment::add_home(variables, home));
     }
     report.step_on(Step::ReadAccounts, c"users and groups", kept);
     users.free();
     groups.free();
     ids
+}
+
+fn is_name(word: &[u8]) -> bool {
+    parse_id(word).is_none()
 }

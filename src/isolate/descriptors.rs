@@ -17,6 +17,7 @@ use crate::text::{Text, parse_whole};
 
 /// Host side, before anything else is opened, so that nothing takes the number
 /// of a closed one, and all of thimble's own come behind these.
+#[inline(never)]
 pub fn take_over(config: &Config, report: &mut Report) {
     for number in 0..config.first_own_descriptor() {
         let fd = Fd::new(number as usize);

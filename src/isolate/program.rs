@@ -65,7 +65,7 @@ impl Program<'_, '_> {
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {
-            let path = environment::value(self.environment, b"PATH").unwrap_or(c"");
+            let path = environment::value(self.environment, b"PATH");
             search(path, name, &mut |file| self.execute_file(file))
         };
         self.report.explain(Step::Execute, Some(name), errno);

@@ -5,12 +5,14 @@
 
 use core::ffi::CStr;
 
-use super::{Packed, Parts, pack, parse_whole, split_at};
+use super::{Packed, Parts, has_part, pack, parse_whole, split_at};
 
 /// A user's or group's number. The highest one is none: it means "leave it as
 /// it is" to setresuid(2).
+#[inline(never)]
 pub fn parse_id(digits: &[u8]) -> Option<u32> {
-    parse_whole(digits).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
+    let id = parse_whole(digits)?;
+    (id < u64::from(u32::MAX)).then_some(id as u32)
 }
 
 /// `USER` and, if it is given, `GROUP` of a `USER[:GROUP]`, as they are written.
@@ -31,13 +33,14 @@ pub fn numeric_ids(word: &CStr) -> (Option<u32>, Option<u32>) {
 /// Whether a word is a number or may be the name of a user or group. All digits
 /// are always a number, as with docker.
 fn is_account(word: &[u8]) -> bool {
-    let plain = |byte: &u8| !byte.is_ascii_control() && *byte != b':';
-    let digits = word.iter().all(u8::is_ascii_digit);
-    if digits {
-        parse_id(word).is_some()
-    } else {
-        !word.starts_with(b"-") && word.iter().all(plain)
+    let mut digits = true;
+    for byte in word {
+        digits &= byte.is_ascii_digit();
+        if byte.is_ascii_control() || *byte == b':' {
+            return false;
+        }
     }
+    if digits { parse_id(word).is_some() } else { !word.starts_with(b"-") }
 }
 
 /// `USER[:GROUP]`
@@ -58,7 +61,7 @@ pub const USER_FIELDS: usize = 7;
 pub const GROUP_FIELDS: usize = 4;
 
 /// A line of one of the files.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Account<'a> {
     /// The name of the user or group.
     pub name: &'a [u8],
@@ -76,20 +79,23 @@ impl<'a> Account<'a> {
     /// Reads a line that must have so many fields.
     #[inline(never)]
     fn of(line: &'a [u8], count: usize) -> Option<Account<'a>> {
-        let field = |number| Parts::of(line, b':').nth(number).unwrap_or(&[]);
-        let good = Parts::of(line, b':').count() == count
-            && !line.starts_with(b":")
-            && !line.iter().any(u8::is_ascii_control);
+        let mut fields = [&[][..]; USER_FIELDS];
+        let mut number = 0;
+        for field in Parts::of(line, b':') {
+            *fields.get_mut(number)? = field;
+            number += 1;
+        }
         // Of a user the primary group, of a group the members.
-        let fourth = field(3);
+        let [name, _, id, fourth, _, home, _] = fields;
         let group = if count == USER_FIELDS { parse_id(fourth)? } else { 0 };
-        let (name, id) = (field(0), parse_id(field(2))?);
-        good.then_some(Account { name, id, group, members: fourth, home: field(5) })
+        let account = Account { name, id: parse_id(id)?, group, members: fourth, home };
+        let good = number == count && !name.is_empty() && !line.iter().any(u8::is_ascii_control);
+        good.then_some(account)
     }
 
     /// Whether this group has a member of this name.
     pub fn has_member(&self, name: &[u8]) -> bool {
-        Parts::of(self.members, b',').any(|member| member == name)
+        has_part(self.members, b',', name)
     }
 }
 
@@ -97,22 +103,51 @@ impl<'a> Account<'a> {
 /// many fields. An empty line is none; the last one needs no line feed.
 pub fn malformed_line(file: &[u8], fields: usize) -> Option<u32> {
     let mut number = 0;
-    let bad = Parts::of(file, b'\n').find(|line| {
+    for line in Parts::of(file, b'\n') {
         number += 1;
-        !line.is_empty() && Account::of(line, fields).is_none()
-    });
-    bad.map(|_| number)
+        if !line.is_empty() && Account::of(line, fields).is_none() {
+            return Some(number);
+        }
+    }
+    None
 }
 
 /// The lines of a file.
-pub fn accounts<'a>(file: &'a [u8], fields: usize) -> impl Iterator<Item = Account<'a>> {
-    Parts::of(file, b'\n').filter_map(move |line| Account::of(line, fields))
+pub struct Accounts<'a> {
+    lines: Parts<'a>,
+    fields: usize,
+}
+
+impl<'a> Accounts<'a> {
+    /// Those of a file whose lines have so many fields.
+    pub fn of(file: &'a [u8], fields: usize) -> Accounts<'a> {
+        Accounts { lines: Parts::of(file, b'\n'), fields }
+    }
+}
+
+impl<'a> Iterator for Accounts<'a> {
+    type Item = Account<'a>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Account<'a>> {
+        loop {
+            let account = Account::of(self.lines.next()?, self.fields);
+            if account.is_some() {
+                return account;
+            }
+        }
+    }
 }
 
 /// The first line with this number, if the word is one, or else with this name.
 pub fn find_account<'a>(file: &'a [u8], fields: usize, wanted: &[u8]) -> Option<Account<'a>> {
     let id = parse_id(wanted);
-    accounts(file, fields).find(|account| id.map_or(account.name == wanted, |id| account.id == id))
+    for account in Accounts::of(file, fields) {
+        if id.map_or(account.name == wanted, |id| account.id == id) {
+            return Some(account);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -169,7 +204,7 @@ mod tests {
 
     fn users(file: &[u8]) -> Result<Vec<Account<'_>>, u32> {
         let bad = malformed_line(file, USER_FIELDS);
-        bad.map_or(Ok(accounts(file, USER_FIELDS).collect()), Err)
+        bad.map_or(Ok(Accounts::of(file, USER_FIELDS).collect()), Err)
     }
 
     #[test]
@@ -209,7 +244,7 @@ mod tests {
     fn lines_of_groups() {
         let file = b"root:x:0:\nstaff:x:50:alice,bob\nnone:x:7:,\n";
         assert_eq!(malformed_line(file, GROUP_FIELDS), None);
-        let found: Vec<_> = accounts(file, GROUP_FIELDS)
+        let found: Vec<_> = Accounts::of(file, GROUP_FIELDS)
             .map(|group| (group.id, group.has_member(b"bob"), group.has_member(b"bo")))
             .collect();
         assert_eq!(found, [(0, false, false), (50, true, false), (7, false, false)]);
@@ -234,7 +269,7 @@ mod tests {
         #[test]
         fn whatever_the_file_holds_what_is_taken_stands_in_it(file: Vec<u8>, fields in 0..9usize) {
             let lines = file.split(|byte| *byte == b'\n').count();
-            for account in accounts(&file, fields) {
+            for account in Accounts::of(&file, fields) {
                 prop_assert!(account.id != u32::MAX && account.group != u32::MAX);
                 prop_assert!(!account.name.is_empty() && !account.name.contains(&b':'));
             }
