@@ -13,10 +13,7 @@ use crate::isolate::idmap::Maps;
 use crate::kernel::{self, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
-use crate::text::{
-    Accounts, GROUP_FIELDS, Packed, USER_FIELDS, find_account, malformed_line, pack, parse_id,
-    user_and_group,
-};
+use crate::text::{Accounts, GROUP_FIELDS, Packed, USER_FIELDS, pack, parse_id, user_and_group};
 
 /// The ids of the program.
 pub struct Ids {
@@ -41,10 +38,13 @@ fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u
             report.step_on(Step::ReadAccounts, path, read);
         }
     }
-    if let Some(line) = malformed_line(file.as_slice(), fields) {
-        report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
-        report.add_number(line);
-        report.end(FAILED);
+    let mut lines = Accounts::of(file.as_slice(), fields);
+    while lines.next() {
+        if !lines.good {
+            report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
+            report.add_number(lines.line);
+            report.end(FAILED);
+        }
     }
     file
 }
@@ -53,19 +53,6 @@ impl Ids {
     /// Adds a group besides the primary one.
     fn add(&mut self, group: u32) -> kernel::Result<()> {
         if group == self.group { Ok(()) } else { self.groups.push(group) }
-    }
-}
-
-/// The number that a word is or names.
-fn group_id(groups: &[u8], word: &[u8], report: &mut Report, option: &CStr, given: &CStr) -> u32 {
-    if let Some(id) = parse_id(word) {
-        return id;
-    }
-    match find_account(groups, GROUP_FIELDS, word) {
-        Some(group) => group.id,
-        None => {
-            unknown(report, option, given, pack!("no such group in the container's /etc/group"))
-        }
     }
 }
 
@@ -96,9 +83,8 @@ pub fn resolve<'a>(
     let needs_home = environment::vector(variables).variable(b"HOME").is_none();
     let needed = number.is_none() || group.is_none() || needs_home;
     let users = read(c"/etc/passwd", USER_FIELDS, needed, report);
-    let found = find_account(users.as_slice(), USER_FIELDS, user);
-    let is_listed = found.is_some();
-    let listed = found.unwrap_or_default();
+    let mut listed = Accounts::of(users.as_slice(), USER_FIELDS);
+    let is_listed = listed.find(user);
     ids.user = match number {
         Some(id) => id,
         None if is_listed => listed.id,
@@ -111,28 +97,42 @@ pub fn resolve<'a>(
         needed |= is_name(group.to_bytes());
     }
     let groups = read(c"/etc/group", GROUP_FIELDS, needed, report);
-    let file = groups.as_slice();
-    ids.group = match group {
-        Some(group) => group_id(file, group, report, c"--user", word),
-        None => maps.and_then(Maps::only_group).unwrap_or(listed.group),
+    let all_groups = || Accounts::of(groups.as_slice(), GROUP_FIELDS);
+    let mut id_of = |group: &[u8], option, given| {
+        let mut groups = all_groups();
+        match parse_id(group) {
+            Some(id) => id,
+            None if groups.find(group) => groups.id,
+            None => {
+                let why = pack!("no such group in the container's /etc/group");
+                unknown(report, option, given, why)
+            }
+        }
+    };
+    ids.group = match (group, maps.and_then(Maps::only_group)) {
+        (Some(group), _) => id_of(group, c"--user", word),
+        (None, Some(only)) => only,
+        (None, None) if is_listed => listed.group,
+        (None, None) => 0,
     };
     let mut kept = ids.groups.push(ids.group);
     if group.is_none() && is_listed {
-        for group in Accounts::of(file, GROUP_FIELDS) {
-            if group.has_member(listed.name) {
-                kept = kept.and(ids.add(group.id));
+        let mut groups = all_groups();
+        while groups.next() {
+            if groups.has_member(listed.name()) {
+                kept = kept.and(ids.add(groups.id));
             }
         }
     }
     for group in added {
-        let id = group_id(file, group.to_bytes(), report, c"--group-add", group);
+        let id = id_of(group.to_bytes(), c"--group-add", group);
         kept = kept.and(ids.add(id));
     }
     if needs_home {
-        let home = match listed.home {
-            b"" if ids.user == 0 => &b"/root"[..],
-            b"" => b"/",
-            home => home,
+        let home = match listed.home() {
+            home if is_listed && !home.is_empty() => home,
+            _ if ids.user == 0 => b"/root",
+            _ => b"/",
         };
         kept = kept.and(environment::add_home(variables, home));
     }

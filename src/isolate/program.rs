@@ -3,7 +3,7 @@
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Seccomp, Share};
+use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
 use crate::isolate::{environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
@@ -57,7 +57,7 @@ impl Program<'_, '_> {
         // From here on perhaps no file can be written to, no time is left, or no system call
         // but execve(2).
         limits::set(self.config, self.report);
-        if let Seccomp::File(path) = self.config.filter()
+        if let Some(path) = self.config.filter_file()
             && let Err(errno) = kernel::set_filter_bytes(self.filter)
         {
             self.report.fail(Step::LoadFile, Some(path), errno);

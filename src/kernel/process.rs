@@ -213,22 +213,23 @@ pub fn new_session() -> Result<()> {
     unsafe { call!(Sysno::setsid) }.map(drop)
 }
 
-pub(super) fn prctl(option: c_int, value: usize) -> Result<usize> {
-    // SAFETY: callers pass options that take plain numbers.
-    unsafe { call!(Sysno::prctl, option, value, 0, 0, 0) }
+#[inline(never)]
+pub(super) fn prctl(option: c_int, value: usize, further: u32) -> Result<()> {
+    // SAFETY: callers pass options that take plain numbers and give nothing.
+    unsafe { perform!(Sysno::prctl, option, value, further, 0, 0) }
 }
 
 /// Lets the kernel kill this process when its parent ends (PR_SET_PDEATHSIG).
 /// A change of the process's ids clears it.
 pub fn die_with_parent() -> Result<()> {
-    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize).map(drop)
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize, 0)
 }
 
 /// Opens or closes the memory and the /proc entries of this process, and of those
 /// that share its memory, to processes of the same user (PR_SET_DUMPABLE).
 /// execve(2) opens them again.
 pub fn set_dumpable(open: bool) -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, usize::from(open)).map(drop)
+    prctl(libc::PR_SET_DUMPABLE, usize::from(open), 0)
 }
 
 #[cfg(test)]

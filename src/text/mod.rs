@@ -13,8 +13,8 @@ mod rules;
 mod similar;
 
 pub use accounts::{
-    Accounts, GROUP_FIELDS, USER_FIELDS, check_group, check_user, find_account, malformed_line,
-    numeric_ids, parse_id, user_and_group,
+    Accounts, GROUP_FIELDS, USER_FIELDS, check_group, check_user, numeric_ids, parse_id,
+    user_and_group,
 };
 pub use buffer::Text;
 pub use capabilities::capability;
