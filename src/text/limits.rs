@@ -36,7 +36,7 @@ pub fn parse_limit(word: &CStr) -> Result<(usize, [u64; 2]), Packed> {
 
 fn value(text: &[u8]) -> Option<u64> {
     // RLIM_INFINITY is the highest number.
-    if matches!(text, b"unlimited" | b"-1") { Some(u64::MAX) } else { parse_whole(text) }
+    if text == b"unlimited" || text == b"-1" { Some(u64::MAX) } else { parse_whole(text) }
 }
 
 #[cfg(test)]
