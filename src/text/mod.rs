@@ -13,8 +13,8 @@ mod rules;
 mod similar;
 
 pub use accounts::{
-    GROUP_FIELDS, USER_FIELDS, accounts, check_group, check_user, find_account, malformed_line,
-    numeric_ids, parse_id, user_and_group,
+    Accounts, GROUP_FIELDS, USER_FIELDS, check_group, check_user, numeric_ids, parse_id,
+    user_and_group,
 };
 pub use buffer::Text;
 pub use capabilities::capability;
@@ -67,6 +67,11 @@ impl<'a> Iterator for Parts<'a> {
             None => self.rest.take(),
         }
     }
+}
+
+/// Whether one of the parts of a text between such bytes is this one.
+pub fn has_part(text: &[u8], between: u8, wanted: &[u8]) -> bool {
+    Parts::of(text, between).any(|part| part == wanted)
 }
 
 /// Splits a string at the first such byte: what is before, and what is behind.
