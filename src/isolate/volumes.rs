@@ -3,13 +3,15 @@
 //! found; from there on everything goes by descriptor, so that nobody who shares
 //! ROOTFS can put another directory in its place.
 
+use core::ffi::CStr;
+
 use crate::config::{Config, Mount};
 use crate::isolate::mounts::{self, INERT};
 use crate::isolate::places;
 use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Fields, Packed, Parts, Text, pack, place_in};
+use crate::text::{PackedList, Parts, Text, field, pack_list, place_in};
 
 /// Host side, before anything is made: whether all sources are there, and the
 /// devices are such.
@@ -31,12 +33,11 @@ fn each(config: &Config, inside: Option<(Fd, Fd)>, report: &mut Report) {
             Mount::Device(word) => (Step::AddDevice, word),
         };
         let device = step == Step::AddDevice;
-        let fields = Fields::of(word);
         let done = match (asked, inside) {
             (Mount::Tmpfs(_), None) => Ok(()),
-            (_, None) => source(&fields, device).map(kernel::close),
-            (Mount::Tmpfs(_), Some((root, _))) => tmpfs(root, &fields),
-            (_, Some((root, proc))) => bind(root, proc, &fields, device),
+            (_, None) => source(word, device).map(kernel::close),
+            (Mount::Tmpfs(_), Some((root, _))) => tmpfs(root, word),
+            (_, Some((root, proc))) => bind(root, proc, word, device),
         };
         // A source that is there is told of once it is mounted.
         if inside.is_some() || done.is_err() {
@@ -49,8 +50,10 @@ fn each(config: &Config, inside: Option<(Fd, Fd)>, report: &mut Report) {
 }
 
 /// The source, found from the host's root.
-fn source(fields: &Fields, device: bool) -> kernel::Result<Fd> {
-    let source = kernel::open(fields.c_str(0).ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
+fn source(word: &CStr, device: bool) -> kernel::Result<Fd> {
+    let mut path = Text::new();
+    path.push_field(field(word, 0));
+    let source = kernel::open(path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
     if device {
         let kind = kernel::file_type(source)?;
         if !matches!(kind, libc::S_IFCHR | libc::S_IFBLK) {
@@ -66,38 +69,40 @@ fn source(fields: &Fields, device: bool) -> kernel::Result<Fd> {
 
 /// `SRC:DST[:ro|rw]`, with all that is mounted below; or the device
 /// `SRC[:DST]`, by itself.
-fn bind(root: Fd, proc: Fd, fields: &Fields, device: bool) -> kernel::Result<()> {
-    let source = source(fields, device)?;
-    let flags = match fields.bytes(2) {
+fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
+    let source = source(word, device)?;
+    let flags = match field(word, 2) {
         _ if device => libc::MS_NOSUID | libc::MS_NOEXEC,
-        b"ro" => mounts::foreign() | libc::MS_RDONLY,
+        Some(b"ro") => mounts::foreign() | libc::MS_RDONLY,
         _ => mounts::foreign(),
     };
-    let path = fields.bytes(if fields.count() > 1 { 1 } else { 0 });
-    mounts::bind_at(root, proc, source, path, true, flags)
+    let mut path = Text::new();
+    path.push_field(field(word, 1).or_else(|| field(word, 0)));
+    mounts::bind_at(root, proc, source, path.as_bytes(), true, flags)
 }
 
 /// `DST[:OPTIONS]`.
-fn tmpfs(root: Fd, fields: &Fields) -> kernel::Result<()> {
-    let mut data = Text::of(&[b"mode=1777"]);
-    let flags = options(fields.bytes(1), &mut data);
+fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
+    let (mut path, mut data) = (Text::new(), Text::of(&[b"mode=1777"]));
+    path.push_field(field(word, 0));
+    let flags = options(field(word, 1), &mut data);
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;
-    let find = || places::target(root, fields.bytes(0), Some(libc::S_IFDIR));
+    let find = || places::target(root, path.as_bytes(), Some(libc::S_IFDIR));
     mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC).map(kernel::close)
 }
 
 /// The flags that the caller's options mean; those of the file system itself are
 /// added to `data`.
-fn options(asked: &[u8], data: &mut Text) -> u64 {
-    const FLAGS: Packed = pack!("ro\0exec\0rw\0noexec\0nosuid\0nodev");
+fn options(asked: Option<&[u8]>, data: &mut Text) -> u64 {
+    const FLAGS: PackedList = pack_list!("ro\0exec\0rw\0noexec\0nosuid\0nodev\0");
     let mut flags = INERT;
-    for option in Parts::of(asked, b',') {
+    for option in Parts::of(asked.unwrap_or(&[]), b',') {
         match place_in(FLAGS, option) {
             Some(0) => flags |= libc::MS_RDONLY,
             Some(1) => flags &= !libc::MS_NOEXEC,
             None if !option.is_empty() => {
                 data.push(b",");
-                data.push(option);
+                data.push_field(Some(option));
             }
             _ => {} // as it is without
         }
@@ -118,7 +123,7 @@ mod tests {
             ("rw,nodev,size=50%", INERT, "mode=1777,size=50%"),
         ] {
             let mut text = Text::of(&[b"mode=1777"]);
-            let got = options(asked.as_bytes(), &mut text);
+            let got = options(Some(asked.as_bytes()), &mut text);
             assert_eq!((got, text.as_bytes()), (flags, data.as_bytes()), "{asked}");
         }
     }

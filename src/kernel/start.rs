@@ -2,6 +2,8 @@
 //! panic handler, and the memory functions that the compiler calls. It belongs
 //! to the bin alone; the library's tests have all of this from std.
 
+use core::ptr::NonNull;
+
 use thimble::kernel;
 
 /// The first Rust code of the process, called by the entry point with the
@@ -9,7 +11,7 @@ use thimble::kernel;
 ///
 /// # Safety
 /// `stack` must be that initial stack pointer.
-pub unsafe extern "C" fn start(stack: *const usize) -> ! {
+pub unsafe extern "C" fn start(stack: NonNull<usize>) -> ! {
     // SAFETY: the caller's promise.
     unsafe { kernel::begin_with(stack, thimble::main) }
 }
