@@ -28,18 +28,18 @@ pub fn set_hostname(name: &CStr) -> Result<()> {
 pub struct Names(libc::utsname);
 
 impl Names {
-    /// Those of this uts namespace.
-    pub fn now() -> Result<Names> {
+    /// None yet.
+    pub fn none() -> Names {
         // SAFETY: all-zero bytes are a valid utsname.
-        let mut names: libc::utsname = unsafe { core::mem::zeroed() };
-        // SAFETY: the kernel fills the whole structure.
-        unsafe { perform!(Sysno::uname, &raw mut names) }?;
-        Ok(Names(names))
+        Names(unsafe { core::mem::zeroed() })
     }
 
-    /// The host name.
-    pub fn host(&self) -> &CStr {
-        // SAFETY: the kernel ends each name with a NUL.
-        unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) }
+    /// The host name of this uts namespace.
+    pub fn host(&mut self) -> Result<&CStr> {
+        // SAFETY: the kernel fills the whole structure, and ends each name with a NUL.
+        unsafe {
+            perform!(Sysno::uname, &raw mut self.0)?;
+            Ok(CStr::from_ptr(self.0.nodename.as_ptr()))
+        }
     }
 }
