@@ -29,7 +29,7 @@ pub struct Container<'a> {
     /// The line between the two sides.
     pub link: Link,
     /// What its user namespace maps, if it has one of its own.
-    pub maps: Option<&'a Maps>,
+    pub maps: Option<&'a Maps<'a>>,
     /// The stack that the program's process starts on.
     pub program_stack: &'a mut Stack,
 }

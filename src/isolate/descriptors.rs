@@ -113,7 +113,7 @@ fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
     if closed != Err(Errno::ENOSYS) {
         return closed;
     }
-    let size = status::number(b"FDSize:\t", parse_whole)?;
+    let size = status::field(b"FDSize:\t", parse_whole)?;
     let mut number = first;
     while number <= last && (number as u64) < size {
         kernel::close(Fd::new(number as usize));

@@ -15,7 +15,9 @@ struct Variables<'a> {
     caller: Argv<'a>,
     /// By the hash of a name, where in `words` it is, counted from 1; 0 where there is none. A
     /// file of variables could keep thimble busy for hours if each name were compared with
-    /// every other.
+    /// every other. The few of a usual environment find a place here,
+    first: [u32; FIRST_PLACES],
+    /// and the others here.
     places: Option<&'a mut [u32; PLACES]>,
 }
 
@@ -23,8 +25,7 @@ struct Variables<'a> {
 const MOST: usize = 1 << 18;
 /// Places, of which the half at least stays free. Those never touched take no memory.
 const PLACES: usize = 2 * MOST;
-/// Each name is looked for here first: the few of a usual environment touch one page.
-const FIRST_PLACES: usize = 1 << 10;
+const FIRST_PLACES: usize = 1 << 8;
 
 impl<'a> Variables<'a> {
     /// Adds `NAME=VALUE`, or for `NAME` alone what the caller has, if it has
@@ -38,16 +39,13 @@ impl<'a> Variables<'a> {
             false => self.caller.variable(name),
         };
         let Some(variable) = found else { return Ok(()) };
-        let places = match &mut self.places {
-            Some(places) => places,
-            none => none.insert(kernel::zeroed()?),
-        };
         let mut hash = 1usize;
         for byte in name {
             hash = (hash ^ usize::from(*byte)).wrapping_mul(0x100_0193);
         }
         let mut at = hash % FIRST_PLACES;
-        while let Some(place) = places.get_mut(at) {
+        let mut looked_at = self.first.get_mut(at);
+        while let Some(place) = looked_at {
             // 0 is before the first, so it finds nothing.
             match self.words.as_mut_slice().get_mut((*place as usize).wrapping_sub(1)) {
                 None => {
@@ -59,7 +57,14 @@ impl<'a> Variables<'a> {
                     *old = variable;
                     break;
                 }
-                _ => at = (at + (hash | 1)) % PLACES, // odd, so it comes to every place
+                _ => {
+                    let places = match &mut self.places {
+                        Some(places) => places,
+                        none => none.insert(kernel::zeroed()?),
+                    };
+                    at = (at + (hash | 1)) % PLACES; // odd, so it comes to every place
+                    looked_at = places.get_mut(at);
+                }
             }
         }
         if self.words.as_slice().len() > MOST { Err(Errno::E2BIG) } else { Ok(()) }
@@ -107,7 +112,8 @@ pub fn collect<'a>(
     caller: Argv<'a>,
     report: &mut Report,
 ) -> List<Option<Word<'a>>> {
-    let mut variables = Variables { words: List::new(), caller, places: None };
+    let mut variables =
+        Variables { words: List::new(), caller, first: [0; FIRST_PLACES], places: None };
     let mut collected = Ok(());
     let mut set = |variable| collected = collected.and_then(|()| variables.set(variable));
     set(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

@@ -8,11 +8,11 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
-use crate::isolate::{namespaces, places, status};
+use crate::isolate::{namespaces, places};
 use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Strings, left_out, tail};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Numbered, Parts, Text, unescape};
+use crate::text::{Numbered, Parts, Text, line_behind, unescape};
 
 /// Flags of every mount that neither programs nor devices belong on.
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -63,6 +63,11 @@ fn hosts(maps: Option<&Maps>, private: bool) -> bool {
     maps.is_some() && !private
 }
 
+/// Whether parts of /proc and /sys are masked or read-only.
+fn is_protected(config: &Config) -> bool {
+    !config.bare && !config.privileged
+}
+
 fn hosts_proc(config: &Config, maps: Option<&Maps>) -> bool {
     hosts(maps, config.private(config.pid, true))
 }
@@ -74,7 +79,9 @@ pub fn proc(config: &Config, maps: Option<&Maps>, root: Fd, report: &mut Report)
     let mounted = if hosts_proc(config, maps) {
         over_hosts(root, path, None, magic)
     } else {
-        over(root, path, c"proc", INERT, c"", magic)
+        // Read-only until what is below is protected.
+        let flags = if is_protected(config) { INERT | libc::MS_RDONLY } else { INERT };
+        over(root, path, c"proc", flags, c"", magic)
     };
     report.step_on(Step::MountProc, path, mounted)
 }
@@ -96,7 +103,7 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
     if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
         own_cgroup(sys, report);
     }
-    if !config.privileged {
+    if is_protected(config) {
         report.step(Step::MakeMask, make_masks());
         go_to(sys, report);
         cover(Some(MASK_DIRECTORY), MASKED_SYS, report);
@@ -109,12 +116,12 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
         } else {
             cover(Some(MASK_FILE), MASKED_FILES, report);
         }
-        // A bind has the flags of the mount that it is of: for a moment, read-only. The host's /proc
-        // stays so.
-        let own = if hosts_proc(config, maps) { 0 } else { libc::MS_RDONLY };
-        report.step_on(Step::Protect, c"/proc", change(proc, libc::MS_RDONLY, 0, false, proc));
+        // A bind has the flags of the mount that it is of, which is still read-only. The host's
+        // /proc stays so.
         cover(None, READ_ONLY, report);
-        report.step_on(Step::Protect, c"/proc", change(proc, 0, own, false, proc));
+        if !hosts_proc(config, maps) {
+            report.step_on(Step::MountProc, c"/proc", kernel::remount(c".", INERT));
+        }
         report.step(Step::RemoveMask, kernel::detach(c"/.."));
     }
 }
@@ -324,8 +331,7 @@ fn at_line(
 /// Whether a descriptor lies on the mount of this ID (proc_pid_fdinfo(5), since Linux 3.15).
 fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
     let path = Numbered::of(b"self/fdinfo/", fd.number() as u32);
-    let file = kernel::open_at(proc, path.as_c_str(), libc::O_RDONLY)?;
-    let right = status::field(file, b"mnt_id:\t", &mut [0; 2048])? == Some(id);
-    kernel::close(file);
-    Ok(right)
+    let mut buffer = [0; 1024];
+    let lines = kernel::read_start(proc, path.as_c_str(), &mut buffer)?;
+    Ok(line_behind(lines, b"mnt_id:\t") == Some(id))
 }
