@@ -22,7 +22,8 @@ const KILLED: u8 = 128 + libc::SIGKILL as u8;
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, caller: Argv) -> u8 {
     let mut name = Text::new();
-    let name = name_of(config, &mut name);
+    let pid = kernel::own_pid().number() as u64;
+    let name = name_of(config, pid, &mut name);
     let hostname = config.hostname.unwrap_or(name);
     // What the program will find: the host's, if it shares the uts namespace.
     let host = if config.private(config.uts, true) { None } else { kernel::Names::now().ok() };
@@ -47,7 +48,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     cgroup::create(config, name, report);
     let link = Link::new(report);
     let mut stack = report.step(Step::MapStack, Stack::map());
-    report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
+    report.tell_number(pack!("thimble: parent pid: "), pid);
 
     let maps = maps.as_ref();
     let mut container = Container { config, environment, filter, hostname, link, maps };
@@ -80,8 +81,8 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
 }
 
 /// The container's name, which lies in `text` if it was not given.
-fn name_of<'a>(config: &Config<'a>, text: &'a mut Text) -> &'a CStr {
+fn name_of<'a>(config: &Config<'a>, pid: u64, text: &'a mut Text) -> &'a CStr {
     text.push(cgroup::PREFIX);
-    text.push_number(kernel::own_pid().number() as u64);
+    text.push_number(pid);
     config.name.or(text.as_c_str()).unwrap_or(c"")
 }
