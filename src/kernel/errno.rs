@@ -36,7 +36,7 @@ known! {
 
 impl Errno {
     /// The number itself, which is positive.
-    pub fn number(self) -> u32 {
+    pub const fn number(self) -> u32 {
         self.0.get().unsigned_abs()
     }
 }

@@ -19,11 +19,11 @@ pub use accounts::{
 pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
-pub use fields::Fields;
+pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
-pub(crate) use packed::pack;
-pub use packed::{Key, Packed, pack_bytes, packed_length, place_in};
+pub use packed::{Key, Packed, PackedList, pack_bytes, packed_length, place_by, place_in};
+pub(crate) use packed::{pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
     check_oom_score, check_tmpfs, check_volume,
@@ -45,6 +45,11 @@ impl<'a> Parts<'a> {
     /// The parts of `text` between the bytes `between`.
     pub fn of(text: &'a [u8], between: u8) -> Parts<'a> {
         Parts { rest: Some(text), between }
+    }
+
+    /// What is left behind those that were taken; `None` if the last one was.
+    pub fn rest(self) -> Option<&'a [u8]> {
+        self.rest
     }
 }
 
