@@ -159,3 +159,20 @@ fn no_personality_that_weakens_the_others_defences() {
         assert_eq!(answer(UNFILTERED, libc::SYS_personality, &arguments), 0);
     }
 }
+
+#[test]
+fn ptrace_is_refused_by_old_kernels_only() {
+    // To a program with the personality UNAME26 this kernel calls itself 2.6.
+    let root = probe_root();
+    let call = libc::SYS_ptrace.to_string();
+    let old = |options: &[&str]| {
+        let mut command = command("setarch", &["--uname-2.6"]);
+        command.arg(thimble()).arg("run").args(options).arg(root.path());
+        // PTRACE_CONT of a process that is not traced.
+        let ran = Ran::of(command.args(["probe", "call", &call, "7", "1"]).output().unwrap());
+        ran.out.parse::<i32>().unwrap_or_else(|_| panic!("{ran:?}"))
+    };
+    assert_eq!(old(&[]), libc::EPERM);
+    assert_eq!(old(UNFILTERED), libc::ESRCH);
+    assert_eq!(answer(&[], libc::SYS_ptrace, "7 1"), libc::ESRCH);
+}

@@ -21,10 +21,12 @@ struct Variables<'a> {
     places: Option<&'a mut [u32; PLACES]>,
 }
 
-/// As many variables at most, which is more than execve(2) takes.
-const MOST: usize = 1 << 18;
-/// Places, of which the half at least stays free. Those never touched take no memory.
-const PLACES: usize = 2 * MOST;
+/// As many variables at most, which is more than execve(2) takes by default (2 MiB in all).
+const MOST: usize = 3 << 16;
+/// Places, of which a quarter at least stays free. Those never touched take no memory: in
+/// all they are smaller than the huge page (2 MiB) that the kernel would give at once.
+const PLACES: usize = 1 << 18;
+/// Places that are looked at first.
 const FIRST_PLACES: usize = 1 << 8;
 
 impl<'a> Variables<'a> {

@@ -139,13 +139,14 @@ impl Memory {
         let used = self.length * size;
         while used + count * size > self.mapped {
             let (start, old) = (self.start.as_ptr(), self.mapped);
+            let new = if old == 0 { FIRST } else { 2 * old };
             let moved = match old {
-                0 => map(FIRST),
+                0 => map(new),
                 // SAFETY: the mapping is this value's own, and the old place is not used again.
-                _ => unsafe { call!(Sysno::mremap, start, old, 2 * old, libc::MREMAP_MAYMOVE) },
+                _ => unsafe { call!(Sysno::mremap, start, old, new, libc::MREMAP_MAYMOVE) },
             }?;
             self.start = NonNull::new(moved as *mut c_void).ok_or(Errno::ENOMEM)?;
-            self.mapped = if old == 0 { FIRST } else { 2 * old };
+            self.mapped = new;
         }
         // SAFETY: the room was just made, and the rest is the caller's promise.
         unsafe {

@@ -197,8 +197,11 @@ mod tests {
         }
     }
 
-    /// Name, number, primary group and home of each, or the first line that is malformed.
-    fn all(file: &[u8], count: usize) -> Result<Vec<(&[u8], u32, u32, &[u8])>, u32> {
+    /// Name, number, primary group and home.
+    type Line<'a> = (&'a [u8], u32, u32, &'a [u8]);
+
+    /// Every line, or the number of the first one that is malformed.
+    fn all(file: &[u8], count: usize) -> Result<Vec<Line<'_>>, u32> {
         let (mut accounts, mut all) = (Accounts::of(file, count), Vec::new());
         while accounts.next() {
             if !accounts.good {
@@ -209,7 +212,7 @@ mod tests {
         Ok(all)
     }
 
-    fn users(file: &[u8]) -> Result<Vec<(&[u8], u32, u32, &[u8])>, u32> {
+    fn users(file: &[u8]) -> Result<Vec<Line<'_>>, u32> {
         all(file, USER_FIELDS)
     }
 
