@@ -49,6 +49,7 @@ mod steps;
 mod text;
 mod undo;
 
+use cli::parser::{Parser, Wrong};
 use cli::{Request, help, options};
 use config::Config;
 use kernel::{Argv, STDOUT};
@@ -62,7 +63,8 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
     #[cfg(feature = "leave-out")]
     kernel::remember(environment);
     let mut config = Config::new();
-    match cli::read(arguments, &mut config) {
+    let mut parser = Parser::new(arguments, &mut config);
+    match cli::read(&mut parser) {
         Ok(Request::Run) => {
             #[cfg(feature = "leave-out")]
             config.leave_namespaces_out();
@@ -71,7 +73,8 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
         Ok(Request::RunHelp) => print(options::RUN.help),
         Ok(Request::Help) => print(help::GENERAL),
         Ok(Request::Version) => print(help::VERSION),
-        Err(usage) => {
+        Err(Wrong) => {
+            let usage = &parser.usage;
             let report = &mut Report::new();
             report.complain(usage.what, usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {

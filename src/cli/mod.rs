@@ -8,9 +8,8 @@ pub mod table;
 use core::ffi::CStr;
 
 use crate::config::{Config, Resource, Share};
-use crate::kernel::Argv;
 use crate::text::{Packed, Parts, nearest, pack};
-use parser::{Parser, Usage, Wrong};
+use parser::{Parser, Wrong};
 
 /// What the caller wants.
 #[derive(Clone, Copy)]
@@ -31,15 +30,10 @@ const COMMANDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
 const REQUESTS: [Request; 6] =
     [Request::Run, Request::Help, Request::Version, Request::Help, Request::Help, Request::Version];
 
-/// Reads the words of a command line, the program's own name first, into
-/// `config`.
-pub fn read<'a>(words: Argv<'a>, config: &mut Config<'a>) -> Result<Request, Usage<'a>> {
-    let mut parser = Parser::new(words, config);
-    command(&mut parser).map_err(|Wrong| parser.usage)
-}
-
+/// Reads the words of a command line, the program's own name first, into the
+/// parser's configuration. Otherwise the parser's `usage` says what is wrong.
 #[inline(never)]
-fn command(parser: &mut Parser) -> Result<Request, Wrong> {
+pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     parser.words.shift();
     let Some(word) = parser.words.shift() else {
         parser.must(c"command", pack!("is missing, see thimble --help"))?;

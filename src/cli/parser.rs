@@ -65,9 +65,9 @@ impl<'a, 'c> Parser<'a, 'c> {
             self.words.shift();
             if *second != b'-' {
                 self.cluster(table, word)?;
-            } else if word == c"--" {
+            } else if word.to_bytes() == b"--" {
                 break;
-            } else if word == c"--help" {
+            } else if word.to_bytes() == b"--help" {
                 return Ok(true);
             } else {
                 self.long(table, word)?;

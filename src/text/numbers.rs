@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use super::{Parts, Text};
+use crate::kernel::first_string;
 
 /// A whole number without sign, spaces or leading `+`; `None` for anything
 /// else, and for what 64 bits do not hold.
@@ -136,7 +137,7 @@ impl Numbered {
 
     /// The name for a system call.
     pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+        first_string(&self.0).unwrap_or(c"")
     }
 }
 
