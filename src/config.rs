@@ -246,7 +246,11 @@ impl<'a> Config<'a> {
     /// The filter of system calls that the program runs under.
     pub fn filter(&self) -> Seccomp<'a> {
         let open = self.bare || self.privileged;
-        self.seccomp.unwrap_or(if open { Seccomp::Unconfined } else { Seccomp::Default })
+        match self.seccomp {
+            Some(asked) => asked,
+            None if open => Seccomp::Unconfined,
+            None => Seccomp::Default,
+        }
     }
 
     /// Whether execve(2) is to give the program nothing that it does not have.

@@ -63,6 +63,7 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
     #[cfg(feature = "leave-out")]
     kernel::remember(environment);
     let mut config = Config::new();
+    let report = &mut Report::new();
     let mut parser = Parser::new(arguments, &mut config);
     match cli::read(&mut parser) {
         Ok(Request::Run) => {
@@ -70,13 +71,12 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, environment)
         }
-        Ok(Request::RunHelp) => print(options::RUN.help),
-        Ok(Request::Help) => print(help::GENERAL),
-        Ok(Request::Version) => print(help::VERSION),
+        Ok(Request::RunHelp) => print(options::RUN.help, report),
+        Ok(Request::Help) => print(help::GENERAL, report),
+        Ok(Request::Version) => print(help::VERSION, report),
         Err(Wrong) => {
             let usage = &parser.usage;
-            let report = &mut Report::new();
-            report.complain(usage.what, usage.word, usage.value, usage.why);
+            report.complain(usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {
                 report.suggest(word);
             }
@@ -86,7 +86,7 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
 }
 
 /// Prints a text to the standard output, in as many pieces as it takes.
-fn print(text: Packed) -> u8 {
+fn print(text: Packed, report: &mut Report) -> u8 {
     let mut bytes = text.bytes();
     loop {
         let mut piece = Text::new();
@@ -94,6 +94,6 @@ fn print(text: Packed) -> u8 {
         if piece.as_bytes().is_empty() {
             return 0;
         }
-        Report::new().step(Step::WriteOut, kernel::write_all(STDOUT, piece.as_bytes()));
+        report.step(Step::WriteOut, kernel::write_all(STDOUT, piece.as_bytes()));
     }
 }

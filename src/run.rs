@@ -69,12 +69,8 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     report.undo.child = None;
     undo::relay(link);
     if end.status() == KILLED && cgroup::ran_out_of_memory(report) {
-        report.complain(
-            pack!("the program used up its memory and was killed"),
-            c"",
-            c"",
-            Packed::NONE,
-        );
+        let what = c"the program used up its memory and was killed";
+        report.complain(what, c"", Packed::NONE);
     }
     report.end(end.status())
 }

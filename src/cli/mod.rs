@@ -45,7 +45,7 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
         Some(request) => Ok(*request),
         None => {
             parser.usage.nearest = nearest(word.to_bytes(), COMMANDS, 0);
-            parser.unknown(pack!("unknown command"), word)?;
+            parser.unknown(c"unknown command", word)?;
             Err(Wrong)
         }
     }
@@ -72,8 +72,8 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.uts == Some(Share::Host) && config.hostname.is_some() {
         return Some((c"--hostname", pack!("would change the host's name, given --uts host")));
     }
-    let maps = [&config.uid_maps, &config.gid_maps];
-    if config.users == Some(Share::Host) && maps.iter().any(|maps| !maps.as_slice().is_empty()) {
+    let maps = config.uid_maps.as_slice().len() + config.gid_maps.as_slice().len();
+    if config.users == Some(Share::Host) && maps > 0 {
         return Some((c"--uidmap", pack!("and --gidmap need --userns private")));
     }
     let memory = config.limit(Resource::Memory);

@@ -42,7 +42,7 @@ fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u
         }
     }
     if let Some(line) = malformed_line(file.as_slice(), fields) {
-        report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
+        report.complain(c"the container's", path, pack!("is malformed in line "));
         report.add_number(line);
         report.end(FAILED);
     }
@@ -58,8 +58,7 @@ fn group_id(groups: &[u8], word: &[u8], report: &mut Report, option: &CStr, give
 }
 
 fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
-    report.complain(Packed::NONE, option, given, why);
-    report.end(FAILED)
+    report.refuse(option, given, why)
 }
 
 /// Container side, in the new root: the program's ids, as docker finds them. A

@@ -9,9 +9,9 @@ use core::slice;
 use crate::config::{Config, Share};
 use crate::isolate::{environment, program};
 use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Pid, Stack, Word};
-use crate::report::{FAILED, Report};
+use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Packed, Parts, Text, numeric_ids, pack, parse_whole};
+use crate::text::{Parts, Text, numeric_ids, pack, parse_whole};
 
 /// What a container's user namespace maps.
 pub struct Maps {
@@ -42,8 +42,7 @@ pub fn plan(config: &Config, report: &mut Report) -> Option<Maps> {
         return None;
     }
     if root && asked_users.is_empty() {
-        report.complain(Packed::NONE, c"--userns private", c"", pack!("needs --uidmap as root"));
-        report.end(FAILED);
+        report.refuse(c"--userns private", c"", pack!("needs --uidmap as root"));
     }
     let (user_inside, group_inside) = config.user.map_or((None, None), numeric_ids);
     let users = lines(asked_users, user_inside.unwrap_or(0), user);
@@ -53,8 +52,7 @@ pub fn plan(config: &Config, report: &mut Report) -> Option<Maps> {
     let deny_groups = single && !root;
     if deny_groups && let Some(added) = config.group_add.as_slice().first() {
         let why = pack!("an ordinary user has one group inside: see --gidmap");
-        report.complain(Packed::NONE, c"--group-add", added, why);
-        report.end(FAILED);
+        report.refuse(c"--group-add", added, why);
     }
     Some(Maps { users, groups, deny_groups, root })
 }

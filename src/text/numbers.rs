@@ -85,7 +85,7 @@ pub fn unescape(shown: &[u8]) -> Text {
             byte = (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0');
             rest = after;
         }
-        text.push(&[byte]);
+        text.push_byte(byte);
     }
     text
 }
@@ -103,7 +103,7 @@ impl Text {
         if value > 9 {
             self.push_number(value / 10);
         }
-        self.push(&[b'0' + (value % 10) as u8]);
+        self.push_byte(b'0' + (value % 10) as u8);
     }
 }
 

@@ -93,7 +93,7 @@ impl Text {
         while self.has_room()
             && let Some(byte) = bytes.next()
         {
-            self.push(&[byte]);
+            self.push_byte(byte);
         }
     }
 
@@ -103,7 +103,7 @@ impl Text {
         for byte in Unpack::new(list.0) {
             if byte != 0 {
                 if before == 0 {
-                    self.push(&[byte]);
+                    self.push_byte(byte);
                 }
             } else if before == 0 {
                 return;
