@@ -243,13 +243,17 @@ impl<'a> Config<'a> {
             || !self.cgroup_conf.as_slice().is_empty()
     }
 
-    /// The filter of system calls that the program runs under.
-    pub fn filter(&self) -> Seccomp<'a> {
+    /// Whether the program runs under thimble's own filter of system calls.
+    pub fn default_filter(&self) -> bool {
         let open = self.bare || self.privileged;
+        self.seccomp.map_or(!open, |filter| filter == Seccomp::Default)
+    }
+
+    /// The file of the filter that it runs under instead.
+    pub fn filter_file(&self) -> Option<&'a CStr> {
         match self.seccomp {
-            Some(asked) => asked,
-            None if open => Seccomp::Unconfined,
-            None => Seccomp::Default,
+            Some(Seccomp::File(path)) => Some(path),
+            _ => None,
         }
     }
 

@@ -93,8 +93,8 @@ pub fn pipe() -> Result<(Fd, Fd)> {
     let mut pair: [c_int; 2] = [-1; 2];
     // SAFETY: the kernel writes two descriptors into the array.
     unsafe { perform!(Sysno::pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
-    let [from, to] = pair.map(Fd);
-    Ok((from, to))
+    let [from, to] = pair;
+    Ok((Fd(from), Fd(to)))
 }
 
 /// read(2): the part of `buffer` that was filled; empty at the end of the file.
@@ -102,6 +102,14 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     // SAFETY: the buffer is writable for its length.
     let length = unsafe { call!(Sysno::read, fd.0, buffer.as_mut_ptr(), buffer.len()) }?;
     Ok(buffer.get(..length).unwrap_or(&[]))
+}
+
+/// The start of a file of the kernel's, by one read(2): as much of it as `buffer` holds.
+pub fn read_start<'a>(directory: Fd, path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    let file = open_at(directory, path, libc::O_RDONLY)?;
+    let start = read(file, buffer);
+    close(file);
+    start
 }
 
 /// write(2) of all bytes, in as many calls as it takes.
