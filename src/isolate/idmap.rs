@@ -157,8 +157,8 @@ fn map_root(own: Fd) -> Option<Fd> {
     let tree = kernel::open_tree(c".").ok();
     let mapped = tree.filter(|tree| kernel::map_ids(*tree, users).is_ok());
     kernel::close(users);
-    if mapped.is_none() {
-        tree.map(kernel::close);
+    if let (Some(tree), None) = (tree, mapped) {
+        kernel::close(tree);
     }
     mapped
 }
