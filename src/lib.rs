@@ -49,6 +49,7 @@ mod steps;
 mod text;
 mod undo;
 
+use cli::parser::{Parser, Wrong};
 use cli::{Request, help, options};
 use config::Config;
 use kernel::{Given, STDOUT};
@@ -62,18 +63,20 @@ pub fn main(given: &mut Given) -> u8 {
     #[cfg(feature = "leave-out")]
     kernel::remember(given.environment);
     let mut config = Config::new();
-    match cli::read(given.arguments, &mut config) {
+    let report = &mut Report::new();
+    let mut parser = Parser::new(given.arguments, &mut config);
+    match cli::read(&mut parser) {
         Ok(Request::Run) => {
             #[cfg(feature = "leave-out")]
             config.leave_namespaces_out();
             run::run(&config, given)
         }
-        Ok(Request::RunHelp) => print(options::RUN.help),
-        Ok(Request::Help) => print(help::GENERAL),
-        Ok(Request::Version) => print(help::VERSION),
-        Err(usage) => {
-            let report = &mut Report::new();
-            report.complain(usage.what, usage.word, usage.value, usage.why);
+        Ok(Request::RunHelp) => print(options::RUN.help, report),
+        Ok(Request::Help) => print(help::GENERAL, report),
+        Ok(Request::Version) => print(help::VERSION, report),
+        Err(Wrong) => {
+            let usage = &parser.usage;
+            report.complain(usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {
                 report.suggest(word);
             }
@@ -83,7 +86,7 @@ pub fn main(given: &mut Given) -> u8 {
 }
 
 /// Prints a text to the standard output, in as many pieces as it takes.
-fn print(text: Packed) -> u8 {
+fn print(text: Packed, report: &mut Report) -> u8 {
     let mut bytes = text.bytes();
     loop {
         let mut piece = Text::new();
@@ -91,6 +94,6 @@ fn print(text: Packed) -> u8 {
         if piece.as_bytes().is_empty() {
             return 0;
         }
-        Report::new().step(Step::WriteOut, kernel::write_all(STDOUT, piece.as_bytes()));
+        report.step(Step::WriteOut, kernel::write_all(STDOUT, piece.as_bytes()));
     }
 }

@@ -104,10 +104,18 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Writes down `thimble: WHAT WORD WORD: WHY`, without what is empty.
-    pub fn complain(&mut self, what: Packed, word: &CStr, value: &CStr, why: Packed) {
+    /// Ends with a complaint.
+    #[cold]
+    #[inline(never)]
+    pub fn refuse(&mut self, word: &CStr, value: &CStr, why: Packed) -> ! {
+        self.complain(word, value, why);
+        self.end(FAILED)
+    }
+
+    /// Writes down `thimble: WORD VALUE: WHY`, without what is empty.
+    #[inline(never)]
+    pub fn complain(&mut self, word: &CStr, value: &CStr, why: Packed) {
         self.lines.push(START);
-        self.lines.push_packed(what);
         push_subject(&mut self.lines, word);
         push_subject(&mut self.lines, value);
         if !why.is_empty() {
@@ -146,12 +154,12 @@ impl<'a> Report<'a> {
         }
         if let Err(errno) = self.undo.run() {
             if !self.lines.as_bytes().is_empty() {
-                self.lines.push(b"\n");
+                self.lines.push_byte(b'\n');
             }
             self.explain(Step::RemoveCgroup, Some(self.undo.name), errno);
         }
         if !self.lines.as_bytes().is_empty() {
-            self.lines.push(b"\n");
+            self.lines.push_byte(b'\n');
             // Nobody is left to tell if the other side, or the standard error, is gone.
             let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
         }
@@ -171,8 +179,8 @@ fn push_step(lines: &mut Text, step: Step, subject: Option<&CStr>) {
 fn push_subject(lines: &mut Text, subject: &CStr) {
     let subject = subject.to_bytes();
     if !subject.is_empty() {
-        if !lines.as_bytes().ends_with(b" ") {
-            lines.push(b" ");
+        if lines.as_bytes().last() != Some(&b' ') {
+            lines.push_byte(b' ');
         }
         lines.push_escaped(subject.get(..LONGEST_SUBJECT).unwrap_or(subject));
     }
@@ -181,7 +189,7 @@ fn push_subject(lines: &mut Text, subject: &CStr) {
 #[cold]
 #[inline(never)]
 fn say(line: &mut Text) {
-    line.push(b"\n");
+    line.push_byte(b'\n');
     // Likewise.
     let _ = kernel::write_all(STDERR, line.as_bytes());
 }

@@ -72,12 +72,8 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
         undo::relay(link);
     }
     if status == KILLED && cgroup::ran_out_of_memory(report) {
-        report.complain(
-            pack!("the program used up its memory and was killed"),
-            c"",
-            c"",
-            Packed::NONE,
-        );
+        let what = c"the program used up its memory and was killed";
+        report.complain(what, c"", Packed::NONE);
     }
     report.end(status)
 }

@@ -2,7 +2,7 @@
 //! it, and what to do about the failures whose cause is known.
 
 use crate::kernel::Errno;
-use crate::text::{Key, PackedList, Text, pack_list};
+use crate::text::{PackedList, Text, pack_list};
 
 macro_rules! steps {
     ($($name:ident = $text:literal,)*) => {
@@ -197,7 +197,7 @@ hints! {
 impl Step {
     /// Adds the words for it to a text.
     pub fn push_to(self, text: &mut Text) {
-        text.push_part(TEXTS, Key::Place(self as u8));
+        text.push_part(TEXTS, self as usize);
     }
 
     /// What to do if it failed with this errno.
@@ -215,12 +215,12 @@ impl Step {
 }
 
 /// What to do about a failure.
-pub struct Hint(u8);
+pub struct Hint(usize);
 
 impl Hint {
     /// Adds it to a text.
     pub fn push_to(self, text: &mut Text) {
-        text.push_part(HINTS, Key::Place(self.0));
+        text.push_part(HINTS, self.0);
     }
 }
 

@@ -8,9 +8,8 @@ pub mod table;
 use core::ffi::CStr;
 
 use crate::config::{Config, Resource, Share};
-use crate::kernel::Argv;
 use crate::text::{Packed, Parts, nearest, pack};
-use parser::{Parser, Usage, Wrong};
+use parser::{Parser, Wrong};
 
 /// What the caller wants.
 #[derive(Clone, Copy)]
@@ -31,15 +30,10 @@ const COMMANDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
 const REQUESTS: [Request; 6] =
     [Request::Run, Request::Help, Request::Version, Request::Help, Request::Help, Request::Version];
 
-/// Reads the words of a command line, the program's own name first, into
-/// `config`.
-pub fn read<'a>(words: Argv<'a>, config: &mut Config<'a>) -> Result<Request, Usage<'a>> {
-    let mut parser = Parser::new(words, config);
-    command(&mut parser).map_err(|Wrong| parser.usage)
-}
-
+/// Reads the words of a command line, the program's own name first, into the
+/// parser's configuration. Otherwise the parser's `usage` says what is wrong.
 #[inline(never)]
-fn command(parser: &mut Parser) -> Result<Request, Wrong> {
+pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     parser.words.shift();
     let Some(word) = parser.words.shift() else {
         parser.must(c"command", pack!("is missing, see thimble --help"))?;
@@ -51,7 +45,7 @@ fn command(parser: &mut Parser) -> Result<Request, Wrong> {
         Some(request) => Ok(*request),
         None => {
             parser.usage.nearest = nearest(word.to_bytes(), COMMANDS, 0);
-            parser.unknown(pack!("unknown command"), word)?;
+            parser.unknown(c"unknown command", word)?;
             Err(Wrong)
         }
     }
@@ -78,8 +72,8 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.uts == Some(Share::Host) && config.hostname.is_some() {
         return Some((c"--hostname", pack!("would change the host's name, given --uts host")));
     }
-    let maps = [&config.uid_maps, &config.gid_maps];
-    if config.users == Some(Share::Host) && maps.iter().any(|maps| !maps.as_slice().is_empty()) {
+    let maps = config.uid_maps.as_slice().len() + config.gid_maps.as_slice().len();
+    if config.users == Some(Share::Host) && maps > 0 {
         return Some((c"--uidmap", pack!("and --gidmap need --userns private")));
     }
     let memory = config.limit(Resource::Memory);

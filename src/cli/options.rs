@@ -251,7 +251,7 @@ fn limit(
     why: Packed,
 ) -> Option<Packed> {
     let limit = match number {
-        0 if word == c"-1" => Limit::Max,
+        0 if word.to_bytes() == b"-1" => Limit::Max,
         0 => return Some(why),
         number => Limit::At(number),
     };

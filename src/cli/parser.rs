@@ -7,12 +7,10 @@ use crate::config::Config;
 use crate::kernel::{Argv, tail};
 use crate::text::{Packed, nearest, pack, split_at};
 
-/// Why a command line cannot be taken: `WHAT WORD VALUE: WHY`.
+/// Why a command line cannot be taken: `WORD VALUE: WHY`.
 #[derive(Clone, Copy)]
 pub struct Usage<'a> {
-    /// What is wrong with the word; empty if the reason says it.
-    pub what: Packed,
-    /// An option as it was given, or another word.
+    /// An option as it was given, or another word; or what is wrong with the value.
     pub word: &'a CStr,
     /// The option's value, if that is another word.
     pub value: &'a CStr,
@@ -40,11 +38,12 @@ impl<'a, 'c> Parser<'a, 'c> {
     /// A parser that has read nothing yet.
     pub fn new(words: Argv<'a>, config: &'c mut Config<'a>) -> Parser<'a, 'c> {
         let none = Packed::NONE;
-        let usage = Usage { what: none, word: c"", value: c"", why: none, nearest: None };
+        let usage = Usage { word: c"", value: c"", why: none, nearest: None };
         Parser { words, config, usage }
     }
 
     /// Complains that a word must be something else.
+    #[inline(never)]
     pub fn must(&mut self, word: &'a CStr, why: Packed) -> Result<(), Wrong> {
         self.usage.word = word;
         self.usage.why = why;
@@ -52,9 +51,9 @@ impl<'a, 'c> Parser<'a, 'c> {
     }
 
     /// Complains about a word that is not known.
-    pub fn unknown(&mut self, what: Packed, word: &'a CStr) -> Result<(), Wrong> {
-        self.usage.what = what;
-        self.must(word, Packed::NONE)
+    pub fn unknown(&mut self, what: &'static CStr, word: &'a CStr) -> Result<(), Wrong> {
+        self.usage.value = word;
+        self.must(what, Packed::NONE)
     }
 
     /// Reads options until the first word that is none, or `--`. `Ok(true)` if
@@ -65,9 +64,9 @@ impl<'a, 'c> Parser<'a, 'c> {
             self.words.shift();
             if *second != b'-' {
                 self.cluster(table, word)?;
-            } else if word == c"--" {
+            } else if word.to_bytes() == b"--" {
                 break;
-            } else if word == c"--help" {
+            } else if word.to_bytes() == b"--help" {
                 return Ok(true);
             } else {
                 self.long(table, word)?;
@@ -86,7 +85,7 @@ impl<'a, 'c> Parser<'a, 'c> {
             Some(option) => self.apply(option, word, given),
             None => {
                 self.usage.nearest = nearest(name, table.names, table::BEFORE);
-                self.unknown(pack!("unknown option"), word)
+                self.unknown(c"unknown option", word)
             }
         }
     }
@@ -97,7 +96,7 @@ impl<'a, 'c> Parser<'a, 'c> {
         while let [letter, ..] = rest.to_bytes() {
             rest = tail(rest, 1);
             match table.find(&[*letter]) {
-                None => return self.unknown(pack!("unknown option"), word),
+                None => return self.unknown(c"unknown option", word),
                 Some(flag @ (false, _)) => self.apply(flag, word, None)?,
                 Some(option) => {
                     return self.apply(option, word, Some(rest).filter(|rest| !rest.is_empty()));

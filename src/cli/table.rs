@@ -43,11 +43,11 @@ pub const BEFORE: usize = 2;
 impl Table {
     /// Whether the option with this word or letter takes a value, and what it does.
     pub fn find(&self, name: &[u8]) -> Option<(bool, Set)> {
-        for (option, set) in Parts::of(self.names, b'\n').zip(self.sets) {
+        for (place, option) in Parts::of(self.names, b'\n').enumerate() {
             if let [takes, letter, word @ ..] = option
                 && (word == name || name == [*letter])
             {
-                return Some((*takes == b'=', *set));
+                return Some((*takes == b'=', *self.sets.get(place)?));
             }
         }
         None

@@ -13,7 +13,7 @@ use crate::isolate::idmap::Maps;
 use crate::kernel::{self, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
-use crate::text::{Accounts, GROUP_FIELDS, Packed, USER_FIELDS, pack, parse_id, user_and_group};
+use crate::text::{Accounts, GROUP_FIELDS, USER_FIELDS, pack, parse_id, user_and_group};
 
 /// The ids of the program.
 pub struct Ids {
@@ -41,7 +41,7 @@ fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u
     let mut lines = Accounts::of(file.as_slice(), fields);
     while lines.next() {
         if !lines.good {
-            report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
+            report.complain(c"the container's", path, pack!("is malformed in line "));
             report.add_number(lines.line);
             report.end(FAILED);
         }
@@ -54,11 +54,6 @@ impl Ids {
     fn add(&mut self, group: u32) -> kernel::Result<()> {
         if group == self.group { Ok(()) } else { self.groups.push(group) }
     }
-}
-
-fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
-    report.complain(Packed::NONE, option, given, why);
-    report.end(FAILED)
 }
 
 /// Container side, in the new root: the program's ids, as docker finds them. A
@@ -89,7 +84,7 @@ pub fn resolve<'a>(
         Some(id) => id,
         None if is_listed => listed.id,
         None => {
-            unknown(report, c"--user", word, pack!("no such user in the container's /etc/passwd"))
+            report.refuse(c"--user", word, pack!("no such user in the container's /etc/passwd"))
         }
     };
     let mut needed = group.map_or(is_listed, is_name);
@@ -105,7 +100,7 @@ pub fn resolve<'a>(
             None if groups.find(group) => groups.id,
             None => {
                 let why = pack!("no such group in the container's /etc/group");
-                unknown(report, option, given, why)
+                report.refuse(option, given, why)
             }
         }
     };

@@ -9,7 +9,7 @@ use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{
-    Key, Numbered, PackedList, Parts, Text, line_behind, pack_list, parse_whole, split_at,
+    Numbered, PackedList, Parts, Text, line_behind, pack_list, parse_whole, split_at,
 };
 use crate::undo::Directory;
 
@@ -27,7 +27,7 @@ const FILES: PackedList = pack_list!(
 /// The file of a limit, and behind it a `=`.
 fn file_of(resource: usize, v2: bool) -> Text {
     let mut file = Text::new();
-    file.push_part(FILES, Key::Place((2 * resource + usize::from(v2)) as u8));
+    file.push_part(FILES, 2 * resource + usize::from(v2));
     file
 }
 

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::kernel::{self, Argv, CURRENT, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
-use crate::text::{Packed, Parts, pack};
+use crate::text::{Parts, pack};
 
 /// An environment in the making.
 struct Variables<'a> {
@@ -130,7 +130,7 @@ pub fn collect<'a>(
         report.step_on(Step::ReadVariables, path, read);
         if let Err(number) = lines(file.leak(), &mut set) {
             let why = pack!("must be NAME=VALUE or NAME in line ");
-            report.complain(Packed::NONE, c"--env-file", path, why);
+            report.complain(c"--env-file", path, why);
             report.add_number(number);
             report.end(FAILED);
         }

@@ -8,9 +8,9 @@ use core::ffi::CStr;
 use crate::config::{Config, Share};
 use crate::isolate::{environment, program};
 use crate::kernel::{self, Argv, Errno, Fd, List, Pid, Stack, Word};
-use crate::report::{FAILED, Report};
+use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Numbered, Packed, Text, numeric_ids, pack, parse_id_map};
+use crate::text::{Numbered, Text, numeric_ids, pack, parse_id_map};
 
 /// What a container's user namespace maps.
 pub struct Maps<'a> {
@@ -62,8 +62,7 @@ pub fn plan<'a>(config: &'a Config, user: u32, report: &mut Report) -> Option<Ma
         let users = Map { asked: users, own: [user_inside.unwrap_or(0), user] };
         return Some(Maps { maps: [users, groups], deny_groups, root });
     };
-    report.complain(Packed::NONE, option, value, why);
-    report.end(FAILED)
+    report.refuse(option, value, why)
 }
 
 impl Map<'_> {
@@ -198,7 +197,7 @@ fn run_helper(
     map.write_to(&mut text, b"\0", b"")?;
     let mut words = List::new();
     let mut rest = text.as_bytes();
-    while let Ok(word) = CStr::from_bytes_until_nul(rest) {
+    while let Some(word) = kernel::first_string(rest) {
         words.push(Some(Word::new(word)))?;
         rest = rest.get(word.count_bytes() + 1..).unwrap_or(&[]);
     }

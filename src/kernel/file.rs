@@ -234,7 +234,7 @@ impl<'a> Iterator for Entries<'a> {
         let [low, high] = *self.0.get(16..)?.first_chunk()?;
         let (entry, rest) = self.0.split_at_checked(u16::from_ne_bytes([low, high]).into())?;
         self.0 = rest;
-        CStr::from_bytes_until_nul(entry.get(19..)?).ok()
+        super::first_string(entry.get(19..)?)
     }
 }
 

@@ -52,11 +52,20 @@ pub fn tail(text: &CStr, at: usize) -> &CStr {
     }
 }
 
+/// The C string that bytes begin with: those up to their first NUL.
+#[inline(never)]
+pub fn first_string(bytes: &[u8]) -> Option<&CStr> {
+    let mut end = 0;
+    while *bytes.get(end)? != 0 {
+        end += 1;
+    }
+    // SAFETY: the last of them is a NUL, and none before it.
+    Some(unsafe { CStr::from_bytes_with_nul_unchecked(bytes.get(..=end)?) })
+}
+
 /// Bytes as a C string, if their last, and only their last, is a NUL.
 pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
-    let nul = bytes.iter().position(|byte| *byte == 0)?;
-    // SAFETY: the condition that was just checked.
-    (nul + 1 == bytes.len()).then(|| unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
+    first_string(bytes).filter(|text| text.count_bytes() + 1 == bytes.len())
 }
 
 /// Constant strings, one behind the other: a table of them without a pointer and a

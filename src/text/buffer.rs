@@ -42,13 +42,19 @@ impl Text {
     /// Adds bytes at the end.
     pub fn push(&mut self, bytes: &[u8]) {
         for byte in bytes {
-            match self.bytes.get_mut(self.length) {
-                Some(free) if self.length < Text::SIZE - 1 => {
-                    *free = *byte;
-                    self.length += 1;
-                }
-                _ => self.cut = true,
+            self.push_byte(*byte);
+        }
+    }
+
+    /// Adds a byte at the end.
+    #[inline(never)]
+    pub fn push_byte(&mut self, byte: u8) {
+        match self.bytes.get_mut(self.length) {
+            Some(free) if self.length < Text::SIZE - 1 => {
+                *free = byte;
+                self.length += 1;
             }
+            _ => self.cut = true,
         }
     }
 
@@ -60,7 +66,7 @@ impl Text {
                 let digit = |value: u8| if value < 10 { b'0' + value } else { b'a' + value - 10 };
                 self.push(&[b'\\', b'x', digit(byte >> 4), digit(byte & 15)]);
             } else {
-                self.push(&[*byte]);
+                self.push_byte(*byte);
             }
         }
     }

@@ -1,61 +1,70 @@
 //! The kernel's error numbers in words, as errno(3) has them.
 
-use super::{Key, PackedList, Text, pack_list};
+use super::{PackedList, Text, pack_list};
 
-/// The number, the name and the text of each error, up to a NUL. The numbers
-/// are those of asm-generic, which every processor thimble knows uses. Left
-/// out is what no system call of thimble's can answer.
-const ERRORS: PackedList = pack_list!(
-    "\
-    \x01EPERM: Operation not permitted\0\
-    \x02ENOENT: No such file or directory\0\
-    \x03ESRCH: No such process\0\
-    \x04EINTR: Interrupted system call\0\
-    \x05EIO: Input/output error\0\
-    \x06ENXIO: No such device or address\0\
-    \x07E2BIG: Argument list too long\0\
-    \x08ENOEXEC: Exec format error\0\
-    \x09EBADF: Bad file descriptor\0\
-    \x0aECHILD: No child processes\0\
-    \x0bEAGAIN: Resource temporarily unavailable\0\
-    \x0cENOMEM: Cannot allocate memory\0\
-    \x0dEACCES: Permission denied\0\
-    \x0eEFAULT: Bad address\0\
-    \x10EBUSY: Device or resource busy\0\
-    \x11EEXIST: File exists\0\
-    \x12EXDEV: Invalid cross-device link\0\
-    \x13ENODEV: No such device\0\
-    \x14ENOTDIR: Not a directory\0\
-    \x15EISDIR: Is a directory\0\
-    \x16EINVAL: Invalid argument\0\
-    \x17ENFILE: Too many open files in system\0\
-    \x18EMFILE: Too many open files\0\
-    \x1aETXTBSY: Text file busy\0\
-    \x1bEFBIG: File too large\0\
-    \x1cENOSPC: No space left on device\0\
-    \x1eEROFS: Read-only file system\0\
-    \x20EPIPE: Broken pipe\0\
-    \x24ENAMETOOLONG: File name too long\0\
-    \x25ENOLCK: No locks available\0\
-    \x26ENOSYS: Function not implemented\0\
-    \x27ENOTEMPTY: Directory not empty\0\
-    \x28ELOOP: Too many levels of symbolic links\0\
-    \x4bEOVERFLOW: Value too large for defined data type\0\
-    \x57EUSERS: Too many users\0\
-    \x5fEOPNOTSUPP: Operation not supported\0\
-    \x61EAFNOSUPPORT: Address family not supported by protocol\0\
-    \x69ENOBUFS: No buffer space available\0\
-    \x74ESTALE: Stale file handle\0\
-    \x75EUCLEAN: Structure needs cleaning\0\
-    \x7aEDQUOT: Disk quota exceeded\0"
-);
+macro_rules! errors {
+    ($($number:literal $text:literal)*) => {
+        const NUMBERS: &[u8] = &[$($number),*];
+        /// The name and the text of each, in the same order.
+        const TEXTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+    };
+}
+
+// The numbers are those of asm-generic, which every processor thimble knows uses.
+// Left out is what no system call of thimble's can answer.
+errors! {
+    1 "EPERM: Operation not permitted"
+    2 "ENOENT: No such file or directory"
+    3 "ESRCH: No such process"
+    4 "EINTR: Interrupted system call"
+    5 "EIO: Input/output error"
+    6 "ENXIO: No such device or address"
+    7 "E2BIG: Argument list too long"
+    8 "ENOEXEC: Exec format error"
+    9 "EBADF: Bad file descriptor"
+    10 "ECHILD: No child processes"
+    11 "EAGAIN: Resource temporarily unavailable"
+    12 "ENOMEM: Cannot allocate memory"
+    13 "EACCES: Permission denied"
+    14 "EFAULT: Bad address"
+    16 "EBUSY: Device or resource busy"
+    17 "EEXIST: File exists"
+    18 "EXDEV: Invalid cross-device link"
+    19 "ENODEV: No such device"
+    20 "ENOTDIR: Not a directory"
+    21 "EISDIR: Is a directory"
+    22 "EINVAL: Invalid argument"
+    23 "ENFILE: Too many open files in system"
+    24 "EMFILE: Too many open files"
+    26 "ETXTBSY: Text file busy"
+    27 "EFBIG: File too large"
+    28 "ENOSPC: No space left on device"
+    30 "EROFS: Read-only file system"
+    32 "EPIPE: Broken pipe"
+    36 "ENAMETOOLONG: File name too long"
+    37 "ENOLCK: No locks available"
+    38 "ENOSYS: Function not implemented"
+    39 "ENOTEMPTY: Directory not empty"
+    40 "ELOOP: Too many levels of symbolic links"
+    75 "EOVERFLOW: Value too large for defined data type"
+    87 "EUSERS: Too many users"
+    95 "EOPNOTSUPP: Operation not supported"
+    97 "EAFNOSUPPORT: Address family not supported by protocol"
+    105 "ENOBUFS: No buffer space available"
+    116 "ESTALE: Stale file handle"
+    117 "EUCLEAN: Structure needs cleaning"
+    122 "EDQUOT: Disk quota exceeded"
+}
 
 /// Adds name and text of an error number to a text:
 /// `EPERM: Operation not permitted`, or `error 999` if the table has none.
 pub fn push_error(number: u32, text: &mut Text) {
-    if !text.push_part(ERRORS, Key::Number(number)) {
-        text.push(b"error ");
-        text.push_number(u64::from(number));
+    match NUMBERS.iter().position(|known| u32::from(*known) == number) {
+        Some(place) => text.push_part(TEXTS, place),
+        None => {
+            text.push(b"error ");
+            text.push_number(u64::from(number));
+        }
     }
 }
 

@@ -35,7 +35,7 @@ impl Text {
         while let [byte, after @ ..] = rest {
             rest = after;
             if *byte != b'\\' || after.first() != Some(&b':') {
-                self.push(&[*byte]);
+                self.push_byte(*byte);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::{Key, Packed, PackedList, Parts, Text, pack, pack_list, parse_whole, place_in};
+use super::{Packed, PackedList, Parts, Text, pack, pack_list, parse_whole, place_in};
 
 /// How many there are (RLIM_NLIMITS).
 pub const LIMITS: usize = 16;
@@ -15,7 +15,7 @@ const NAMES: PackedList = pack_list!(
 
 /// Adds the name of a limit.
 pub fn push_limit(number: usize, text: &mut Text) {
-    text.push_part(NAMES, Key::Place(number as u8));
+    text.push_part(NAMES, number);
 }
 
 /// Reads `NAME=SOFT[:HARD]`: the number of the limit, and both values. Otherwise

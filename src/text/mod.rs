@@ -22,7 +22,7 @@ pub use errors::push_error;
 pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
-pub use packed::{Key, Packed, PackedList, pack_bytes, packed_length, place_by, place_in};
+pub use packed::{Packed, PackedList, pack_bytes, packed_length, place_by, place_in};
 pub(crate) use packed::{pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,

@@ -3,6 +3,7 @@
 use core::ffi::CStr;
 
 use super::{Parts, Text};
+use crate::kernel::first_string;
 
 /// A whole number without sign, spaces or leading `+`; `None` for anything
 /// else, and for what 64 bits do not hold.
@@ -83,7 +84,7 @@ pub fn unescape(shown: &[u8], text: &mut Text) {
             byte = (a - b'0') << 6 | (b - b'0') << 3 | (c - b'0');
             rest = after;
         }
-        text.push(&[byte]);
+        text.push_byte(byte);
     }
 }
 
@@ -93,7 +94,7 @@ impl Text {
         if value > 9 {
             self.push_number(value / 10);
         }
-        self.push(&[b'0' + (value % 10) as u8]);
+        self.push_byte(b'0' + (value % 10) as u8);
     }
 }
 
@@ -127,7 +128,7 @@ impl Numbered {
 
     /// The name for a system call.
     pub fn as_c_str(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+        first_string(&self.0).unwrap_or(c"")
     }
 }
 

@@ -93,35 +93,24 @@ impl Text {
         while self.has_room()
             && let Some(byte) = bytes.next()
         {
-            self.push(&[byte]);
+            self.push_byte(byte);
         }
     }
 
-    /// Adds one of a list of texts. `false` if it has no such one.
-    pub fn push_part(&mut self, list: PackedList, key: Key) -> bool {
-        let mut bytes = Unpack::new(list.0);
-        let mut place = 0;
-        while let Some(mut byte) = bytes.next() {
-            let found = match key {
-                Key::Place(wanted) => place == wanted,
-                Key::Number(number) => {
-                    let found = u32::from(byte) == number;
-                    byte = bytes.next().unwrap_or(0);
-                    found
+    /// Adds one of a list of texts, by the number of those before it.
+    pub fn push_part(&mut self, list: PackedList, place: usize) {
+        let mut before = place;
+        for byte in Unpack::new(list.0) {
+            if byte != 0 {
+                if before == 0 {
+                    self.push_byte(byte);
                 }
-            };
-            while byte != 0 {
-                if found {
-                    self.push(&[byte]);
-                }
-                byte = bytes.next().unwrap_or(0);
+            } else if before == 0 {
+                return;
+            } else {
+                before -= 1;
             }
-            if found {
-                return true;
-            }
-            place += 1;
         }
-        false
     }
 }
 
@@ -133,11 +122,10 @@ pub fn place_in(list: PackedList, word: &[u8]) -> Option<usize> {
 
 /// The same, where `same` compares two letters.
 pub fn place_by(same: fn(&u8, &u8) -> bool, list: PackedList, word: &[u8]) -> Option<usize> {
-    let mut bytes = Unpack::new(list.0);
     let mut place = 0;
     // So much of the word the text has been until now.
     let mut at = 0;
-    while let Some(byte) = bytes.next() {
+    for byte in Unpack::new(list.0) {
         if byte != 0 {
             let here = word.get(at).is_some_and(|letter| same(letter, &byte));
             at = if here { at + 1 } else { usize::MAX };
@@ -149,15 +137,6 @@ pub fn place_by(same: fn(&u8, &u8) -> bool, list: PackedList, word: &[u8]) -> Op
         }
     }
     None
-}
-
-/// How a part of a text is found.
-#[derive(Clone, Copy)]
-pub enum Key {
-    /// By the number of parts before it.
-    Place(u8),
-    /// By the byte that it begins with, which is not of the text.
-    Number(u32),
 }
 
 /// Unpacks a text byte by byte.
@@ -172,6 +151,10 @@ impl Unpack {
     fn new(packed: &'static [u8]) -> Unpack {
         Unpack { rest: packed, pending: [0; DEPTH], count: 0 }
     }
+}
+
+impl Iterator for Unpack {
+    type Item = u8;
 
     #[inline(never)]
     fn next(&mut self) -> Option<u8> {
@@ -278,22 +261,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_found_by_place_or_number() {
+    fn a_text_of_a_list_is_found_by_its_place_and_its_place_by_the_text() {
         const PLACED: PackedList = pack_list!("one\0two\0\0four\0");
-        const NUMBERED: PackedList = pack_list!("\x05five\0\x01one\0\x7fmany\0");
-        for (text, key, want) in [
-            (PLACED, Key::Place(0), Some("one")),
-            (PLACED, Key::Place(2), Some("")),
-            (PLACED, Key::Place(3), Some("four")),
-            (PLACED, Key::Place(4), None),
-            (NUMBERED, Key::Number(5), Some("five")),
-            (NUMBERED, Key::Number(127), Some("many")),
-            (NUMBERED, Key::Number(257), None),
-            (NUMBERED, Key::Number(0), None),
-        ] {
+        for (place, want) in [(0, "one"), (2, ""), (3, "four"), (4, "")] {
             let mut found = Text::new();
-            let known = found.push_part(text, key);
-            assert_eq!((known, found.as_bytes()), (want.is_some(), want.unwrap_or("").as_bytes()));
+            found.push_part(PLACED, place);
+            assert_eq!(found.as_bytes(), want.as_bytes());
         }
         for (word, want) in [
             ("one", Some(0)),
