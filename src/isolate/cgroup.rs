@@ -11,6 +11,8 @@ use crate::steps::Step;
 use crate::text::{Key, Numbered, Packed, Parts, Text, line_behind, pack, parse_whole, split_at};
 use crate::undo::Directory;
 
+const CPUS: &[u8] = b"cpuset.cpus";
+
 /// How a cgroup is named that nobody gave a name, before the number of its thimble.
 pub const PREFIX: &[u8] = b"thimble-";
 
@@ -65,26 +67,23 @@ pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) 
     report.undo.name = name;
     report.undo.end_all = config.pid == Some(Share::Host);
     for (resource, limit) in config.limits.iter().enumerate() {
-        if limit.is_some()
-            && let Some(controller) = controller_of(file_of(resource, false).as_bytes())
-        {
-            unified |= u32::from(maker.make(controller, report)) << resource;
+        if limit.is_some() {
+            let v2 = maker.make_for(file_of(resource, false).as_bytes(), report);
+            unified |= u32::from(v2) << resource;
         }
     }
     if config.cpuset_cpus.is_some() {
-        maker.make(b"cpuset", report);
+        maker.make_for(CPUS, report);
     }
     for setting in config.cgroup_conf.as_slice() {
-        if let Some(controller) = controller_of(setting.to_bytes()) {
-            maker.make(controller, report);
-        }
+        maker.make_for(setting.to_bytes(), report);
     }
     // By the controller of pids, processes are counted, and found.
     if report.undo.cgroups.as_slice().is_empty() || report.undo.end_all {
-        maker.make(b"pids", report);
+        maker.make_for(b"pids.max", report);
     }
     if let Some(list) = config.cpuset_cpus {
-        write(b"cpuset.cpus", list, report);
+        write(CPUS, list, report);
     }
     for setting in config.cgroup_conf.as_slice() {
         if let Some((file, value)) = split_at(setting, b'=') {
@@ -101,9 +100,10 @@ struct Maker<'a, 'c> {
 }
 
 impl<'a> Maker<'a, '_> {
-    /// Makes the directory for a controller, if its hierarchy has none yet. Whether
-    /// that is v2.
-    fn make(&self, controller: &[u8], report: &mut Report<'a>) -> bool {
+    /// Makes the directory for a file's controller, if its hierarchy has none yet.
+    /// Whether that is v2.
+    fn make_for(&self, file: &[u8], report: &mut Report<'a>) -> bool {
+        let Some(controller) = controller_of(file) else { return false };
         let (point, v2) = find(self.mounts, controller);
         let mut path = Text::of(&[point]);
         let mut found = Ok(());
