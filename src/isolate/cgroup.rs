@@ -8,7 +8,9 @@ use crate::config::{Config, Limit, Resource, Share};
 use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Key, Numbered, Packed, Parts, Text, line_behind, pack, parse_whole, split_at};
+use crate::text::{
+    Key, Numbered, PackedList, Parts, Text, line_behind, pack_list, parse_whole, split_at,
+};
 use crate::undo::Directory;
 
 const CPUS: &[u8] = b"cpuset.cpus";
@@ -18,7 +20,7 @@ pub const PREFIX: &[u8] = b"thimble-";
 
 /// The files of each limit in v1 and v2, in the order of `Config::limits`. The
 /// processors' time is of a period of 100 ms, which is the default of both.
-const FILES: Packed = pack!(
+const FILES: PackedList = pack_list!(
     "pids.max=\0pids.max=\0memory.limit_in_bytes=\0memory.max=\0\
      memory.memsw.limit_in_bytes=\0memory.swap.max=\0cpu.cfs_quota_us=\0cpu.max=\0\
      cpu.shares=\0cpu.weight=\0"

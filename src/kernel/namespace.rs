@@ -36,10 +36,20 @@ impl Names {
 
     /// The host name of this uts namespace.
     pub fn host(&mut self) -> Result<&CStr> {
-        // SAFETY: the kernel fills the whole structure, and ends each name with a NUL.
-        unsafe {
-            perform!(Sysno::uname, &raw mut self.0)?;
-            Ok(CStr::from_ptr(self.0.nodename.as_ptr()))
-        }
+        self.look()?;
+        // SAFETY: the kernel ends each name with a NUL.
+        Ok(unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) })
+    }
+
+    /// The kernel's version, as `6.1.0-9-amd64`.
+    pub fn release(&mut self) -> Result<&CStr> {
+        self.look()?;
+        // SAFETY: likewise.
+        Ok(unsafe { CStr::from_ptr(self.0.release.as_ptr()) })
+    }
+
+    fn look(&mut self) -> Result<()> {
+        // SAFETY: the kernel fills the whole structure.
+        unsafe { perform!(Sysno::uname, &raw mut self.0) }
     }
 }
