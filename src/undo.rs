@@ -12,13 +12,11 @@ const BETWEEN_TRIES: u32 = 2;
 
 /// A directory that was made in a cgroup hierarchy.
 #[derive(Clone, Copy)]
-pub struct Directory<'a> {
+pub struct Directory {
     /// Where it lies.
     pub parent: Fd,
     /// The directory itself.
     pub own: Fd,
-    /// Where its hierarchy is mounted.
-    pub point: &'a [u8],
     /// Whether that is of cgroup v2.
     pub v2: bool,
 }
@@ -33,7 +31,7 @@ pub struct Undo<'a> {
     /// The processes that hand input files on, while they are not reaped.
     pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
-    pub cgroups: List<Directory<'a>>,
+    pub cgroups: List<Directory>,
     /// Their name.
     pub name: &'a CStr,
     /// The processes in them may outlive the container's first: end them.
