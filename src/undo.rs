@@ -12,13 +12,11 @@ const BETWEEN_TRIES: u32 = 2;
 
 /// A directory that was made in a cgroup hierarchy.
 #[derive(Clone, Copy)]
-pub struct Directory<'a> {
+pub struct Directory {
     /// Where it lies.
     pub parent: Fd,
     /// The directory itself.
     pub own: Fd,
-    /// Where its hierarchy is mounted.
-    pub point: &'a [u8],
     /// Whether that is of cgroup v2.
     pub v2: bool,
 }
@@ -33,7 +31,7 @@ pub struct Undo<'a> {
     /// The processes that hand input files on, while they are not reaped.
     pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
-    pub cgroups: List<Directory<'a>>,
+    pub cgroups: List<Directory>,
     /// Their name.
     pub name: &'a CStr,
     /// The processes in them may outlive the container's first: end them.
@@ -56,11 +54,10 @@ impl<'a> Undo<'a> {
     /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
     pub fn end_children(&self) -> bool {
-        for child in self.relays.as_slice().iter().chain([&self.child]).flatten() {
-            // It was not reaped, so it is there to be signalled and waited for.
-            let _ = kernel::send_signal(*child, libc::SIGKILL);
-            let _ = kernel::wait_for(*child);
+        for relay in self.relays.as_slice() {
+            end(*relay);
         }
+        end(self.child);
         self.child.is_some() && self.link.is_some_and(relay)
     }
 
@@ -91,6 +88,14 @@ impl<'a> Undo<'a> {
     }
 }
 
+/// Ends a child. It was not reaped, so it is there to be signalled and waited for.
+fn end(child: Option<Pid>) {
+    if let Some(child) = child {
+        let _ = kernel::send_signal(child, libc::SIGKILL);
+        let _ = kernel::wait_for(child);
+    }
+}
+
 /// Tells the failure that the container's side told, if it told one. Asked when
 /// its first process is gone, so the answer is there or never comes.
 pub fn relay(link: Fd) -> bool {
@@ -113,13 +118,18 @@ pub fn relay(link: Fd) -> bool {
 fn remove(parent: Fd, name: &CStr) -> kernel::Result<()> {
     for _ in 0..TRIES {
         match kernel::remove_directory(parent, name) {
-            Err(Errno::EBUSY) => kernel::sleep(BETWEEN_TRIES),
+            Err(Errno::EBUSY) => pause(),
             // It was made, so it was somebody else who removed it.
             Err(Errno::ENOENT) => return Ok(()),
             other => return other,
         }
     }
     Err(Errno::EBUSY)
+}
+
+#[inline(never)]
+fn pause() {
+    kernel::sleep(BETWEEN_TRIES);
 }
 
 /// Ends every process of a cgroup. The kernel does it at once where it can (v2,
@@ -143,7 +153,7 @@ fn end_all(cgroup: Fd) -> kernel::Result<()> {
                 let _ = kernel::send_signal(pid, libc::SIGKILL);
             }
         }
-        kernel::sleep(BETWEEN_TRIES);
+        pause();
     }
     Ok(())
 }

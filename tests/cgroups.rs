@@ -220,6 +220,23 @@ fn cgroup_v2_beside_v1_is_found_for_the_controllers_that_it_has() {
 }
 
 #[test]
+fn a_file_that_every_cgroup_has_is_written_also_where_no_other_setting_is() {
+    let (name, root) = (unique_name(), busybox());
+    let place = hierarchy("pids").join(&name);
+    let v1 = hierarchy("pids").join("cgroup.clone_children").exists();
+    let (file, value) = if v1 { ("cgroup.clone_children", "1") } else { ("cgroup.max.depth", "5") };
+    let setting = format!("{file}={value}");
+    let words =
+        ["run", "--name", &name, "--cgroup-conf", &setting, root.to_str().unwrap(), "sleep", "0.5"];
+    let child = command(thimble(), &words).spawn().unwrap();
+    eventually("it runs in it", || {
+        fs::read_to_string(place.join("cgroup.procs")).is_ok_and(|list| list.lines().count() == 2)
+    });
+    assert_eq!(fs::read_to_string(place.join(file)).unwrap().trim(), value);
+    assert_eq!(Ran::of(child.wait_with_output().unwrap()).status, Some(0));
+}
+
+#[test]
 fn what_a_killed_thimble_leaves_the_next_one_sweeps_and_the_living_stay() {
     // A parent of the test's own, so that no other test's are in the way.
     let parent = hierarchy("pids").join(unique_name());

@@ -13,6 +13,8 @@ use crate::text::{
 };
 use crate::undo::Directory;
 
+const CPUS: &[u8] = b"cpuset.cpus";
+
 /// How a cgroup is named that nobody gave a name, before the number of its thimble.
 pub const PREFIX: &[u8] = b"thimble-";
 
@@ -63,30 +65,27 @@ pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) 
     let mut mounts = List::new();
     let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
     report.step(Step::FindCgroups, read);
-    let maker = Maker { config, mounts: mounts.leak() };
+    let maker = Maker { config, mounts: mounts.as_slice() };
     report.undo.name = name;
     report.undo.end_all = config.pid == Some(Share::Host);
     for (resource, limit) in config.limits.iter().enumerate() {
-        if limit.is_some()
-            && let Some(controller) = controller_of(file_of(resource, false).as_bytes())
-        {
-            unified |= u32::from(maker.make(controller, report)) << resource;
+        if limit.is_some() {
+            let v2 = maker.make_for(file_of(resource, false).as_bytes(), report);
+            unified |= u32::from(v2) << resource;
         }
     }
     if config.cpuset_cpus.is_some() {
-        maker.make(b"cpuset", report);
+        maker.make_for(CPUS, report);
     }
     for setting in config.cgroup_conf.as_slice() {
-        if let Some(controller) = controller_of(setting.to_bytes()) {
-            maker.make(controller, report);
-        }
+        maker.make_for(setting.to_bytes(), report);
     }
     // By the controller of pids, processes are counted, and found.
     if report.undo.cgroups.as_slice().is_empty() || report.undo.end_all {
-        maker.make(b"pids", report);
+        maker.make_for(b"pids.max", report);
     }
     if let Some(list) = config.cpuset_cpus {
-        write(b"cpuset.cpus", list, report);
+        write(CPUS, list, report);
     }
     for setting in config.cgroup_conf.as_slice() {
         if let Some((file, value)) = split_at(setting, b'=') {
@@ -96,16 +95,17 @@ pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) 
     unified
 }
 
-struct Maker<'a, 'c> {
-    config: &'c Config<'a>,
+struct Maker<'a> {
+    config: &'a Config<'a>,
     /// /proc/self/mountinfo
     mounts: &'a [u8],
 }
 
-impl<'a> Maker<'a, '_> {
-    /// Makes the directory for a controller, if its hierarchy has none yet. Whether
-    /// that is v2.
-    fn make(&self, controller: &[u8], report: &mut Report<'a>) -> bool {
+impl Maker<'_> {
+    /// Makes the directory for a file's controller, if its hierarchy has none yet.
+    /// Whether that is v2.
+    fn make_for(&self, file: &[u8], report: &mut Report) -> bool {
+        let Some(controller) = controller_of(file) else { return false };
         let (point, v2) = find(self.mounts, controller);
         let mut path = Text::of(&[point]);
         let mut found = Ok(());
@@ -126,19 +126,22 @@ impl<'a> Maker<'a, '_> {
                 path.push(part);
             }
         }
-        if report.undo.cgroups.as_slice().iter().any(|made| made.point == point) {
-            return v2;
-        }
         let parent = open(&path);
         path.push(b"/");
         path.push(report.undo.name.to_bytes());
         let made = parent.and_then(|parent| {
+            // Controllers may share a hierarchy, and so a directory.
+            for made in report.undo.cgroups.as_slice() {
+                if kernel::identity(made.parent)? == kernel::identity(parent)? {
+                    return Ok(());
+                }
+            }
             if self.config.name.is_none() {
                 sweep(parent);
             }
             let name = report.undo.name;
             let own = make_directory(parent, name)?;
-            let directory = Directory { parent, own, point, v2 };
+            let directory = Directory { parent, own, v2 };
             if let Err(errno) = report.undo.cgroups.push(directory) {
                 // Not on the list of what is taken back, so here; the failure that counts is
                 // the first.

@@ -12,76 +12,89 @@ use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Text, numeric_ids, pack, parse_id_map};
 
-/// What a container's user namespace maps.
+/// What a container's user namespace maps: what the options say, or else the caller's
+/// own ids alone.
 pub struct Maps<'a> {
-    /// Of users and of groups.
-    maps: [Map<'a>; 2],
+    config: &'a Config<'a>,
+    /// The caller's user and group.
+    caller: [u32; 2],
     /// Whether setgroups(2) is forbidden inside: what the kernel asks of a caller who
     /// maps his own group alone (CVE-2014-8989), whose other groups so stay.
     pub deny_groups: bool,
-    /// Whether the caller is the host's root, who can also map the owners of files.
-    root: bool,
 }
 
 /// One of the two maps.
-struct Map<'a> {
-    /// What was asked for: `INSIDE:OUTSIDE:COUNT` each.
-    asked: &'a [&'a CStr],
-    /// Where nothing was: the caller's own id, inside and outside.
-    own: [u32; 2],
+#[derive(Clone, Copy, PartialEq)]
+enum Of {
+    Users,
+    Groups,
 }
 
-/// The file of each, and the program that writes it for an ordinary user.
-const FILES: [[&CStr; 2]; 2] = [[c"uid_map", c"newuidmap"], [c"gid_map", c"newgidmap"]];
+/// Each with its file, and the program that writes that for an ordinary user.
+const FILES: [(Of, &CStr, &CStr); 2] =
+    [(Of::Users, c"uid_map", c"newuidmap"), (Of::Groups, c"gid_map", c"newgidmap")];
 
 /// Host side, before anything is made: the maps, if the user namespace is to be
 /// the container's own.
 pub fn plan<'a>(config: &'a Config, user: u32, report: &mut Report) -> Option<Maps<'a>> {
-    let root = user == 0;
-    let (mut users, mut groups) = (config.uid_maps.as_slice(), config.gid_maps.as_slice());
-    if groups.is_empty() {
-        groups = users;
-    } else if users.is_empty() {
-        users = groups;
-    }
-    let private = config.users.map_or(!root || !users.is_empty(), |s| s == Share::Private);
+    let group = kernel::own_group();
+    let mut maps = Maps { config, caller: [user, group], deny_groups: false };
+    let alone = maps.asked(Of::Users).is_empty();
+    let private = config.users.map_or(!maps.root() || !alone, |s| s == Share::Private);
     if !private {
         return None;
     }
-    let group = kernel::own_group();
-    let (user_inside, group_inside) = config.user.map_or((None, None), numeric_ids);
-    let groups = Map { asked: groups, own: [group_inside.unwrap_or(0), group] };
-    let [_, outside, count] = groups.range(0).unwrap_or_default();
-    let alone = outside == group.into() && count == 1 && groups.range(1).is_none();
-    let deny_groups = alone && !root;
-    let (option, value, why) = if root && users.is_empty() {
+    let [_, outside, count] = maps.range(Of::Groups, 0).unwrap_or_default();
+    let single = outside == group.into() && count == 1 && maps.range(Of::Groups, 1).is_none();
+    maps.deny_groups = single && !maps.root();
+    let (option, value, why) = if maps.root() && alone {
         (c"--userns private", c"", pack!("needs --uidmap as root"))
-    } else if deny_groups && let Some(added) = config.group_add.as_slice().first() {
+    } else if maps.deny_groups
+        && let Some(added) = config.group_add.as_slice().first()
+    {
         (c"--group-add", *added, pack!("an ordinary user has one group inside: see --gidmap"))
     } else {
-        let users = Map { asked: users, own: [user_inside.unwrap_or(0), user] };
-        return Some(Maps { maps: [users, groups], deny_groups, root });
+        return Some(maps);
     };
     report.refuse(option, value, why)
 }
 
-impl Map<'_> {
-    /// One of its ranges: first id inside, first id outside, count.
-    #[inline(never)]
-    fn range(&self, number: usize) -> Option<[u64; 3]> {
-        let [inside, outside] = self.own;
-        match self.asked.get(number) {
-            Some(range) => parse_id_map(range),
-            None if number == 0 => Some([inside.into(), outside.into(), 1]),
-            None => None,
-        }
+impl<'a> Maps<'a> {
+    /// Whether the caller is the host's root, who can also map the owners of files.
+    fn root(&self) -> bool {
+        let [user, _] = self.caller;
+        user == 0
     }
 
-    /// Adds its numbers to a text, with something behind each and behind each three of
-    /// them. EINVAL for more than there is room for, as from the kernel.
-    fn write_to(&self, text: &mut Text, behind: &[u8], end: &[u8]) -> kernel::Result<()> {
+    /// What was asked for, `INSIDE:OUTSIDE:COUNT` each: of the one map what is not of
+    /// the other.
+    fn asked(&self, of: Of) -> &'a [&'a CStr] {
+        let (users, groups) = (self.config.uid_maps.as_slice(), self.config.gid_maps.as_slice());
+        let users_too = groups.is_empty() || of == Of::Users && !users.is_empty();
+        if users_too { users } else { groups }
+    }
+
+    /// One of a map's ranges: first id inside, first id outside, count.
+    #[inline(never)]
+    fn range(&self, of: Of, number: usize) -> Option<[u64; 3]> {
+        let asked = self.asked(of);
+        if let Some(range) = asked.get(number) {
+            return parse_id_map(range);
+        }
+        if asked.len() + number > 0 {
+            return None;
+        }
+        let (user, group) = self.config.user.map_or((None, None), numeric_ids);
+        let [own_user, own_group] = self.caller;
+        let (inside, outside) = if of == Of::Users { (user, own_user) } else { (group, own_group) };
+        Some([inside.unwrap_or(0).into(), outside.into(), 1])
+    }
+
+    /// Adds a map's numbers to a text, with something behind each and behind each three
+    /// of them. EINVAL for more than there is room for, as from the kernel.
+    fn write_to(&self, of: Of, text: &mut Text, behind: &[u8], end: &[u8]) -> kernel::Result<()> {
         for at in 0.. {
-            let Some(range) = self.range(at) else { break };
+            let Some(range) = self.range(of, at) else { break };
             for number in range {
                 text.push_number(number);
                 text.push(behind);
@@ -92,9 +105,9 @@ impl Map<'_> {
     }
 
     /// Whether an id is there inside.
-    fn has(&self, id: u64) -> bool {
+    fn has(&self, of: Of, id: u64) -> bool {
         for at in 0.. {
-            let Some([first, _, count]) = self.range(at) else { break };
+            let Some([first, _, count]) = self.range(of, at) else { break };
             if id.wrapping_sub(first) < count {
                 return true;
             }
@@ -103,17 +116,14 @@ impl Map<'_> {
     }
 
     /// The id of root inside, or where there is none the first that there is.
-    fn first(&self) -> u32 {
-        let [first, ..] = self.range(0).unwrap_or_default();
-        if self.has(0) { 0 } else { first as u32 }
+    fn first(&self, of: Of) -> u32 {
+        let [first, ..] = self.range(of, 0).unwrap_or_default();
+        if self.has(of, 0) { 0 } else { first as u32 }
     }
-}
 
-impl Maps<'_> {
     /// The group inside, if there can be no other.
     pub fn only_group(&self) -> Option<u32> {
-        let [_, groups] = &self.maps;
-        self.deny_groups.then(|| groups.first())
+        self.deny_groups.then(|| self.first(Of::Groups))
     }
 }
 
@@ -135,32 +145,33 @@ pub fn write(
         let denied = kernel::write_file(own, c"setgroups", b"deny");
         report.step(Step::DenyGroups, denied);
     }
-    for (map, [file, helper]) in maps.maps.iter().zip(FILES) {
+    for (of, file, helper) in FILES {
         let mut lines = Text::new();
-        let written = map
-            .write_to(&mut lines, b" ", b"\n")
+        let written = maps
+            .write_to(of, &mut lines, b" ", b"\n")
             .and_then(|()| kernel::write_file(own, file, lines.as_bytes()));
-        if written == Err(Errno::EPERM) && !maps.root {
-            report.step_on(Step::RunHelper, helper, run_helper(helper, map, child, caller, stack));
+        if written == Err(Errno::EPERM) && !maps.root() {
+            report.step_on(
+                Step::RunHelper,
+                helper,
+                run_helper(helper, maps, of, child, caller, stack),
+            );
         } else {
             report.step_on(Step::WriteMap, file, written);
         }
     }
     // Nobody else may.
-    let root = if maps.root { map_root(own) } else { None };
-    kernel::close(own);
-    root
+    if maps.root() { map_root(own) } else { None }
 }
 
 fn map_root(own: Fd) -> Option<Fd> {
     let users = kernel::open_at(own, c"ns/user", libc::O_RDONLY).ok()?;
-    let tree = kernel::open_tree(c".").ok();
-    let mapped = tree.filter(|tree| kernel::map_ids(*tree, users).is_ok());
-    kernel::close(users);
-    if let (Some(tree), None) = (tree, mapped) {
-        kernel::close(tree);
+    let tree = kernel::open_tree(c".").ok()?;
+    if kernel::map_ids(tree, users).is_ok() {
+        return Some(tree);
     }
-    mapped
+    kernel::close(tree);
+    None
 }
 
 /// A program to run, in a process that shares this memory until it runs.
@@ -186,7 +197,8 @@ impl Helper<'_> {
 #[inline(never)]
 fn run_helper(
     name: &CStr,
-    map: &Map,
+    maps: &Maps,
+    of: Of,
     child: Pid,
     caller: Argv,
     stack: &mut Stack,
@@ -194,7 +206,7 @@ fn run_helper(
     let mut text = Text::of(&[name.to_bytes_with_nul()]);
     text.push_number(child.number() as u64);
     text.push(b"\0");
-    map.write_to(&mut text, b"\0", b"")?;
+    maps.write_to(of, &mut text, b"\0", b"")?;
     let mut words = List::new();
     let mut rest = text.as_bytes();
     while let Some(word) = kernel::first_string(rest) {
@@ -217,8 +229,8 @@ fn run_helper(
 /// Container side, once the maps are written: becomes the namespace's root, or
 /// where there is none the first that there is.
 pub fn become_root(maps: &Maps, report: &mut Report) {
-    let [users, groups] = &maps.maps;
-    report.step(Step::Ids, kernel::set_ids(users.first(), groups.first()));
+    let ids = kernel::set_ids(maps.first(Of::Users), maps.first(Of::Groups));
+    report.step(Step::Ids, ids);
     // The change of ids took that as well, and with it this process's own files in /proc.
     report.step(Step::Dumpable, kernel::set_dumpable(true));
 }
@@ -227,28 +239,43 @@ pub fn become_root(maps: &Maps, report: &mut Report) {
 mod tests {
     use super::*;
 
+    fn config(users: &[&'static CStr], groups: &[&'static CStr]) -> Config<'static> {
+        let mut config = Config::new();
+        config.uid_maps.extend(users).unwrap();
+        config.gid_maps.extend(groups).unwrap();
+        config.user = Some(c"5:6");
+        config
+    }
+
+    fn maps<'a>(config: &'a Config<'a>) -> Maps<'a> {
+        Maps { config, caller: [1000, 1001], deny_groups: false }
+    }
+
     #[test]
     fn a_map_is_what_was_asked_for_or_the_caller_alone() {
-        let map = |asked| Map { asked, own: [5, 1000] };
-        for (asked, want) in [
-            (&[][..], "5 1000 1 \n"),
-            (&[c"0:100000:65536"], "0 100000 65536 \n"),
-            (&[c"0:1000:1", c"1:100000:10"], "0 1000 1 \n1 100000 10 \n"),
+        for (users, groups, want) in [
+            (&[][..], &[][..], ["5 1000 1 \n", "6 1001 1 \n"]),
+            (&[c"0:100000:65536"], &[], ["0 100000 65536 \n", "0 100000 65536 \n"]),
+            (&[], &[c"0:7:1"], ["0 7 1 \n", "0 7 1 \n"]),
+            (&[c"0:1:1", c"1:9:10"], &[c"0:7:1"], ["0 1 1 \n1 9 10 \n", "0 7 1 \n"]),
         ] {
-            let mut text = Text::new();
-            map(asked).write_to(&mut text, b" ", b"\n").unwrap();
-            assert_eq!(text.as_bytes(), want.as_bytes());
+            let config = config(users, groups);
+            for (of, want) in [Of::Users, Of::Groups].into_iter().zip(want) {
+                let mut text = Text::new();
+                maps(&config).write_to(of, &mut text, b" ", b"\n").unwrap();
+                assert_eq!(text.as_bytes(), want.as_bytes());
+            }
         }
-        let map = map(&[c"0:1000:1", c"5:100000:10"]);
+        let config = config(&[c"0:1000:1", c"5:100000:10"], &[]);
         for (id, there) in [(0, true), (1, false), (4, false), (5, true), (14, true), (15, false)] {
-            assert_eq!(map.has(id), there, "{id}");
+            assert_eq!(maps(&config).has(Of::Users, id), there, "{id}");
         }
     }
 
     #[test]
     fn more_ranges_than_the_kernel_takes_are_refused() {
-        let asked = [c"1000000000:1000000000:1"; 200];
-        let map = Map { asked: &asked, own: [0; 2] };
-        assert_eq!(map.write_to(&mut Text::new(), b" ", b"\n"), Err(Errno::EINVAL));
+        let config = config(&[c"1000000000:1000000000:1"; 200], &[]);
+        let written = maps(&config).write_to(Of::Users, &mut Text::new(), b" ", b"\n");
+        assert_eq!(written, Err(Errno::EINVAL));
     }
 }

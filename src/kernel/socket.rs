@@ -7,7 +7,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{CURRENT, Errno, Fd, Result, call, perform};
+use super::{Errno, Fd, Result, call, perform};
 
 /// socketpair(2) of datagrams that keep their bounds and end with the peer.
 pub fn socket_pair() -> Result<(Fd, Fd)> {
@@ -30,47 +30,38 @@ struct Passed {
 
 impl Passed {
     const LENGTH: usize = offset_of!(Passed, fd) + size_of::<c_int>();
+}
 
-    /// A message of one byte, with this as its control message.
-    fn message(&mut self, byte: &mut libc::iovec) -> libc::msghdr {
-        // SAFETY: all-zero bytes are a valid msghdr.
-        let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
-        message.msg_iov = byte;
-        message.msg_iovlen = 1;
-        message.msg_control = (&raw mut *self).cast();
-        message.msg_controllen = size_of::<Passed>() as _;
-        message
-    }
+/// sendmsg(2) or recvmsg(2) of one byte, with so many bytes of a control message.
+/// Gives 0 if the other end is closed.
+fn exchange(call: Sysno, socket: Fd, passed: &mut Passed, length: usize) -> Result<usize> {
+    let mut byte = b'!';
+    let mut bytes = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
+    // SAFETY: all-zero bytes are a valid msghdr.
+    let mut message: libc::msghdr = unsafe { core::mem::zeroed() };
+    message.msg_iov = &raw mut bytes;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut *passed).cast();
+    message.msg_controllen = length as _;
+    let flags = libc::MSG_CMSG_CLOEXEC; // which only receiving minds
+    // SAFETY: the message and all that it points to live through the call; the kernel reads or
+    // writes the byte and the control message, at most as long as the message says.
+    unsafe { call!(call, socket.number(), &raw mut message, flags) }
 }
 
 /// sendmsg(2) of one byte, together with a descriptor if there is one (SCM_RIGHTS, unix(7)).
 pub fn send_descriptor(socket: Fd, fd: Option<Fd>) -> Result<()> {
-    let mut passed = Passed {
-        length: Passed::LENGTH,
-        level: libc::SOL_SOCKET,
-        kind: libc::SCM_RIGHTS,
-        fd: fd.unwrap_or(CURRENT).number(),
-    };
-    let mut byte = libc::iovec { iov_base: c"!".as_ptr().cast_mut().cast(), iov_len: 1 };
-    let mut message = passed.message(&mut byte);
-    if fd.is_none() {
-        message.msg_controllen = 0;
-    }
-    // SAFETY: the message and all that it points to live through the call and are only read.
-    unsafe { call!(Sysno::sendmsg, socket.number(), &raw const message, 0) }.map(drop)
+    let (fd, length) = fd.map_or((-1, 0), |fd| (fd.number(), size_of::<Passed>()));
+    let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
+    let mut passed = Passed { length: Passed::LENGTH, level, kind, fd };
+    exchange(Sysno::sendmsg, socket, &mut passed, length).map(drop)
 }
 
 /// recvmsg(2) of one byte, and of the descriptor that came with it, if one did.
 /// `None` if the other end is closed.
 pub fn receive_descriptor(socket: Fd) -> Result<Option<Option<Fd>>> {
     let mut passed = Passed { length: 0, level: 0, kind: 0, fd: -1 };
-    let mut buffer = 0u8;
-    let mut byte = libc::iovec { iov_base: (&raw mut buffer).cast(), iov_len: 1 };
-    let mut message = passed.message(&mut byte);
-    let flags = libc::MSG_CMSG_CLOEXEC;
-    // SAFETY: the message and all that it points to live through the call; the kernel writes into
-    // the byte and the control message, at most as long as the message says.
-    let length = unsafe { call!(Sysno::recvmsg, socket.number(), &raw mut message, flags) }?;
+    let length = exchange(Sysno::recvmsg, socket, &mut passed, size_of::<Passed>())?;
     let came = (passed.fd >= 0).then(|| Fd::new(passed.fd as usize));
     Ok((length > 0).then_some(came))
 }
