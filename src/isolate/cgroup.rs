@@ -189,24 +189,41 @@ fn has(list: &[u8], between: u8, word: &[u8]) -> bool {
 /// it was made before, for a controller that shares the hierarchy.
 fn make_directory(path: &CStr, made: &[Directory]) -> kernel::Result<(Fd, bool)> {
     for _ in 0..TRIES {
-        let fresh = kernel::make_directory(CURRENT, path);
-        let own = kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY);
-        if let Err(errno) = fresh {
+        if let Err(errno) = kernel::make_directory(CURRENT, path) {
+            let own = kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY);
             let identity = own.and_then(kernel::identity);
             let known = made.iter().any(|old| kernel::identity(old.own) == identity);
             return if known { Ok((own?, true)) } else { Err(errno) };
         }
-        // Who sweeps takes the lock first, and may have been here in between.
-        if let Ok(own) = own {
-            kernel::lock(own)?;
-            if kernel::open(path, libc::O_PATH).and_then(kernel::identity) == kernel::identity(own)
-            {
-                return Ok((own, false));
+        match hold(path) {
+            // Not on the list of what is taken back, so here.
+            Err(errno) => {
+                let _ = kernel::remove_directory(CURRENT, path);
+                return Err(errno);
             }
-            kernel::close(own);
+            Ok(Some(own)) => return Ok((own, false)),
+            Ok(None) => {}
         }
     }
     Err(Errno::ESTALE)
+}
+
+/// Opens and locks a directory that was just made. `None` if it is gone: who sweeps
+/// takes the lock first, and may have been here in between.
+fn hold(path: &CStr) -> kernel::Result<Option<Fd>> {
+    let there = |flags| match kernel::open(path, flags) {
+        Err(Errno::ENOENT) => Ok(None),
+        found => found.map(Some),
+    };
+    let Some(own) = there(libc::O_RDONLY | libc::O_DIRECTORY)? else { return Ok(None) };
+    kernel::lock(own)?;
+    if let Some(now) = there(libc::O_PATH)?
+        && kernel::identity(now)? == kernel::identity(own)?
+    {
+        return Ok(Some(own));
+    }
+    kernel::close(own);
+    Ok(None)
 }
 
 /// How often a directory is made anew that somebody else takes away.
