@@ -78,25 +78,31 @@ fn name_of(variable: &CStr) -> &[u8] {
 }
 
 /// Adds the variables of an `--env-file`: a line each, as for `--env`, without
-/// the empty ones and those that begin with `#`. Otherwise the number of the
-/// first line that is none.
-fn lines<'a>(file: &'a mut [u8], variables: &mut List<&'a CStr>) -> Result<(), u32> {
-    let mut number = 0;
+/// the empty ones and those that begin with `#`. EINVAL for one that is none, of
+/// which this is the number then.
+fn lines<'a>(
+    file: &'a mut [u8],
+    variables: &mut List<&'a CStr>,
+    number: &mut u32,
+) -> kernel::Result<()> {
     for line in file.split_inclusive_mut(|byte| *byte == b'\n') {
-        number += 1;
+        *number += 1;
         if let Some(end) = line.last_mut() {
             *end = 0;
         }
         // No NUL but the last, and no name that a shell could not use.
-        let line = kernel::c_string(line).ok_or(number)?;
+        let line = kernel::c_string(line).ok_or(Errno::EINVAL)?;
         let name = name_of(line);
         let good = match name {
             [] => line.is_empty(),
             [b'#', ..] => continue,
             name => name.iter().all(|byte| *byte > b' '),
         };
-        if !good || (!name.is_empty() && variables.push(line).is_err()) {
-            return Err(number);
+        if !good {
+            return Err(Errno::EINVAL);
+        }
+        if !name.is_empty() {
+            variables.push(line)?;
         }
     }
     Ok(())
@@ -115,13 +121,15 @@ pub fn collect<'a>(
     for path in config.environment_files.as_slice() {
         let mut file = List::new();
         let read = kernel::read_file(CURRENT, path, &mut file).and_then(|()| file.push(b'\n'));
-        report.step_on(Step::ReadVariables, path, read);
-        if let Err(number) = lines(file.leak(), &mut asked) {
+        let mut number = 0;
+        let read = read.and_then(|()| lines(file.leak(), &mut asked, &mut number));
+        if number > 0 && read == Err(Errno::EINVAL) {
             let why = pack!("must be NAME=VALUE or NAME in line ");
             report.complain(Packed::NONE, c"--env-file", path, why);
             report.add_number(number);
             report.end(FAILED);
         }
+        report.step_on(Step::ReadVariables, path, read);
     }
     let home = if config.user.is_none() { &[c"HOME=/root"][..] } else { &[] };
     let mut variables = Variables { words: List::new(), caller, seen: &mut [] };
@@ -165,7 +173,8 @@ mod tests {
     fn lines_of(text: &[u8]) -> Result<Vec<Vec<u8>>, u32> {
         let mut text = [text, b"\n"].concat();
         let mut found = List::new();
-        lines(&mut text, &mut found)?;
+        let mut number = 0;
+        lines(&mut text, &mut found, &mut number).map_err(|_| number)?;
         Ok(found.as_slice().iter().map(|line| line.to_bytes().to_vec()).collect())
     }
 
