@@ -48,8 +48,11 @@ pub fn over_root(config: &Config, report: &mut Report) -> Layers {
         let memory = kernel::open(c"/..", libc::O_PATH)?;
         // An overlay keeps notes in attributes, which are trusted.* unless told otherwise (since
         // Linux 5.11), and those are closed to a user namespace.
-        let trusted = kernel::set_trusted_attribute(c"/..") != Err(Errno::EPERM);
-        let notes: &[u8] = if trusted { b"" } else { b",userxattr" };
+        let notes: &[u8] = match kernel::set_trusted_attribute(c"/..") {
+            Err(Errno::EPERM) => b",userxattr",
+            Err(Errno::EOPNOTSUPP) => b"", // without CONFIG_TMPFS_XATTR
+            other => other.map(|()| b"")?,
+        };
         let lower = kernel::open(c".", libc::O_PATH)?;
         Ok(Layers { lower, memory, count: Cell::new(0), notes })
     });
@@ -114,7 +117,10 @@ impl Layers {
             kernel::change_directory_to(proc)?;
             let names = [lower, self.memory, target].map(mounts::link);
             let [name, memory, over] = names.each_ref().map(Numbered::as_c_str);
-            if self.mount(lower, name, memory, over)?.is_ok() {
+            let mounted = self.mount(lower, name, memory, over)?;
+            // What there is no overlay for is refused with this errno.
+            if mounted != Err(Errno::EINVAL) {
+                mounted?;
                 let found = places::find(root, path, None)?;
                 let right = kernel::file_system(found)? == OVERLAY
                     && kernel::identity(found)?.device != kernel::identity(target)?.device;
