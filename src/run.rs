@@ -61,7 +61,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     if let Some(maps) = maps {
         idmap::write(maps, child, caller, report);
     }
-    let root = maps.and_then(|maps| idmap::map_root(maps, child));
+    let root = maps.and_then(|maps| idmap::map_root(maps, child, report));
     rootfs::go_away(report);
     cgroup::admit(config, child, report);
     link::release(link, root, report);

@@ -8,7 +8,7 @@ use core::slice;
 
 use crate::config::{Config, Share};
 use crate::isolate::{environment, program};
-use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Pid, Stack, Word};
+use crate::kernel::{self, Argv, Errno, Fd, List, Pid, Stack, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
 use crate::text::{Packed, Parts, Text, numeric_ids, pack, parse_whole};
@@ -176,24 +176,23 @@ fn run_helper(name: &CStr, map: &Text, child: Pid, caller: Argv) -> kernel::Resu
 /// Host side, once the maps are written: ROOTFS as a mount whose files belong to
 /// the container's users, where caller, kernel (5.12) and file system can. What they
 /// cannot only leaves the files to the host's users, which is less and not more.
-pub fn map_root(maps: &Maps, child: Pid) -> Option<Fd> {
+pub fn map_root(maps: &Maps, child: Pid, report: &mut Report) -> Option<Fd> {
     if !maps.root {
         return None; // nobody else may
     }
+    let tree = kernel::open_tree(c".").ok()?;
     let mut place = Text::of(&[b"/proc/"]);
     place.push_number(child.number() as u64);
     place.push(b"/ns/user");
-    let users = kernel::open_at(CURRENT, place.as_c_str()?, libc::O_RDONLY).ok()?;
-    let tree = kernel::open_tree(c".").ok()?;
+    let place = place.as_c_str().unwrap_or(c"");
+    let users = report.step_on(Step::OpenProcess, place, kernel::open(place, libc::O_RDONLY));
     let mapped = kernel::map_ids(tree, users);
     kernel::close(users);
-    match mapped {
-        Ok(()) => Some(tree),
-        Err(_) => {
-            kernel::close(tree);
-            None
-        }
+    if mapped.is_err() {
+        kernel::close(tree);
+        return None;
     }
+    Some(tree)
 }
 
 /// Container side, once the maps are written: becomes the namespace's root, or

@@ -120,12 +120,15 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
 /// A cgroup v1 hierarchy is not shown, nor the caller's cgroup where none was made.
 fn own_cgroup(sys: Fd, report: &mut Report) {
     let host = kernel::open(c"/sys/fs/cgroup", libc::O_PATH).and_then(kernel::file_system);
-    if host == Ok(libc::CGROUP2_SUPER_MAGIC as u64) {
-        let flags = INERT | libc::MS_RDONLY;
-        let mounted = kernel::change_directory_to(sys)
-            .and_then(|()| kernel::mount(c"cgroup2", c"fs/cgroup", flags, c""));
-        report.step_on(Step::MountCgroup, c"/sys/fs/cgroup", mounted);
-    }
+    let shown = match host {
+        Err(Errno::ENOENT) => return,
+        Ok(kind) if kind != libc::CGROUP2_SUPER_MAGIC as u64 => return,
+        host => host.and_then(|_| {
+            kernel::change_directory_to(sys)?;
+            kernel::mount(c"cgroup2", c"fs/cgroup", INERT | libc::MS_RDONLY, c"")
+        }),
+    };
+    report.step_on(Step::MountCgroup, c"/sys/fs/cgroup", shown);
 }
 
 /// Mounts a file system on a directory of the root and gives the root of what
