@@ -703,11 +703,11 @@ impl Case {
 
     /// Judges a case: what is wrong with it, if anything is.
     fn judge(&self, told: &Told, usual: &Told, left: &[String]) -> Result<Good, String> {
-        if told.hits.is_empty() {
-            return Ok(Good::NotFired);
-        }
         if told.hung {
             return Err("hangs".into());
+        }
+        if told.hits.is_empty() {
+            return Ok(Good::NotFired);
         }
         let errno = name_of(self.errno);
         let named = |line: &str, step: &str| {

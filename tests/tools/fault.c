@@ -137,7 +137,6 @@ static const char *text(pid_t pid, const struct __ptrace_syscall_info *info)
 static void hold(void)
 {
 	char byte;
-	fflush(stdout);
 	need(read(0, &byte, 1) == 1, "nobody looks");
 }
 
@@ -194,7 +193,9 @@ static void at_call(struct process *p)
 	if (nr != number || nr == SYS_exit_group || nr == SYS_rt_sigreturn)
 		return;
 	if (count == 0 || (count == now && !strcmp(where, p->name))) {
-		printf("hit %s %ld%s\n", p->name, nr, text(p->pid, &info));
+		static int told;
+		if (told++ < MOST)
+			printf("hit %s %ld%s\n", p->name, nr, text(p->pid, &info));
 		p->failing = 1;
 		/* close(2) releases the descriptor, whatever it answers. */
 		if (nr != SYS_close)
@@ -260,6 +261,7 @@ int main(int length, char **words)
 	where = words[0], number = atol(words[1]), count = atol(words[2]), error = atoi(words[3]);
 	need(!prctl(PR_SET_CHILD_SUBREAPER, 1), "subreaper");
 	size_t table = mount_table(before, sizeof before);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	/* Whose end is that of all it traces. */
 	alarm(SECONDS);
 
