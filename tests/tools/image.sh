@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes a root file system for trying and testing: image.sh busybox|debian DIR
-# Or what is mounted into one: image.sh python DIR (Debian's python with its tests)
+# Or what else the tests take from Debian: image.sh python DIR (with its own tests,
+# to be mounted into a root), image.sh kernel DIR (for virtual machines)
 # What is there already is left alone. Nothing of the system is changed: a
 # package that is needed is downloaded and unpacked, not installed.
 set -eu
@@ -80,6 +81,15 @@ python)
     unpacked "$root.new" "$version-minimal" "lib$version-minimal" "lib$version-stdlib" \
         "lib$version-testsuite" libexpat1 libssl3 zlib1g netbase
     ln -s "$version" "$root.new/usr/bin/python3"
+    ;;
+kernel)
+    # Debian's for virtual machines, unpacked and not installed.
+    architecture=$(dpkg --print-architecture)
+    package=$(apt-cache depends "linux-image-cloud-$architecture" |
+        sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+    unpacked "$root.new/package" "$package"
+    mv "$root.new"/package/boot/vmlinuz-* "$root.new/vmlinuz"
+    rm -rf "$root.new/package"
     ;;
 *)
     say "unknown image $kind"
