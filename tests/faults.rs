@@ -7,6 +7,9 @@
 //! end in those that execute nothing. Each fails by itself, with an errno that it may
 //! well have, and with EINTR where it can; and each as it fails on a kernel that does
 //! not have it. The tracer is tests/tools/fault.c, which says why it is not strace.
+//!
+//! `FAULTS_MODE=root` tries that mode alone, and `FAULTS_ALL=1` tells every case and
+//! what thimble said of it.
 
 mod common;
 use common::*;

@@ -196,34 +196,25 @@ fn make_directory(path: &CStr, made: &[Directory]) -> kernel::Result<(Fd, bool)>
             return if known { Ok((own?, true)) } else { Err(errno) };
         }
         match hold(path) {
+            Err(Errno::ENOENT) => {}
             // Not on the list of what is taken back, so here.
             Err(errno) => {
                 let _ = kernel::remove_directory(CURRENT, path);
                 return Err(errno);
             }
-            Ok(Some(own)) => return Ok((own, false)),
-            Ok(None) => {}
+            Ok(own) => return Ok((own, false)),
         }
     }
     Err(Errno::ESTALE)
 }
 
-/// Opens and locks a directory that was just made. `None` if it is gone: who sweeps
+/// Opens and locks a directory that was just made. ENOENT if it is gone: who sweeps
 /// takes the lock first, and may have been here in between.
-fn hold(path: &CStr) -> kernel::Result<Option<Fd>> {
-    let there = |flags| match kernel::open(path, flags) {
-        Err(Errno::ENOENT) => Ok(None),
-        found => found.map(Some),
-    };
-    let Some(own) = there(libc::O_RDONLY | libc::O_DIRECTORY)? else { return Ok(None) };
+fn hold(path: &CStr) -> kernel::Result<Fd> {
+    let own = kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?;
     kernel::lock(own)?;
-    if let Some(now) = there(libc::O_PATH)?
-        && kernel::identity(now)? == kernel::identity(own)?
-    {
-        return Ok(Some(own));
-    }
-    kernel::close(own);
-    Ok(None)
+    let now = kernel::open(path, libc::O_PATH).and_then(kernel::identity)?;
+    if now == kernel::identity(own)? { Ok(own) } else { Err(Errno::ENOENT) }
 }
 
 /// How often a directory is made anew that somebody else takes away.

@@ -54,8 +54,11 @@ fn relay(file: Fd, relays: &mut List<Option<Pid>>) -> kernel::Result<()> {
     let (from, to) = kernel::pipe()?;
     let mut relay = Relay { file, pipe: to };
     let pid = kernel::clone_process(0, &mut Stack::map()?, &mut relay, |relay| {
-        // The descriptor of the error may be any file; what it is told is there or lost.
-        Report::new().step(Step::RelayInput, relay.copy());
+        let copied = relay.copy();
+        if copied != Err(Errno::EPIPE) {
+            // Somebody is left to read, and takes the end of the pipe for that of the file.
+            Report::new().step(Step::RelayInput, copied);
+        }
         0
     })?;
     relays.push(Some(pid))?;
@@ -79,10 +82,7 @@ impl Relay {
         loop {
             match kernel::read(STDIN, &mut buffer)? {
                 [] => return Ok(()),
-                bytes => match kernel::write_all(STDOUT, bytes) {
-                    Err(Errno::EPIPE) => return Ok(()), // nobody is left to read
-                    written => written?,
-                },
+                bytes => kernel::write_all(STDOUT, bytes)?,
             }
         }
     }
