@@ -243,10 +243,18 @@ impl<'a> Config<'a> {
             || !self.cgroup_conf.as_slice().is_empty()
     }
 
-    /// The filter of system calls that the program runs under.
-    pub fn filter(&self) -> Seccomp<'a> {
+    /// Whether the program runs under thimble's own filter of system calls.
+    pub fn default_filter(&self) -> bool {
         let open = self.bare || self.privileged;
-        self.seccomp.unwrap_or(if open { Seccomp::Unconfined } else { Seccomp::Default })
+        self.seccomp.map_or(!open, |filter| filter == Seccomp::Default)
+    }
+
+    /// The file of the filter that it runs under instead.
+    pub fn filter_file(&self) -> Option<&'a CStr> {
+        match self.seccomp {
+            Some(Seccomp::File(path)) => Some(path),
+            _ => None,
+        }
     }
 
     /// Whether execve(2) is to give the program nothing that it does not have.

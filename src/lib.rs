@@ -54,7 +54,7 @@ use config::Config;
 use kernel::{Argv, STDOUT};
 use report::Report;
 use steps::Step;
-use text::{Packed, Text, pack};
+use text::{Packed, Text};
 
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
@@ -75,8 +75,7 @@ pub fn main(arguments: Argv, environment: Argv) -> u8 {
             let report = &mut Report::new();
             report.complain(usage.what, usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {
-                report.add_hint(pack!("did you mean "));
-                report.add(word);
+                report.suggest(word);
             }
             report.end(report::FAILED)
         }

@@ -10,7 +10,7 @@ use core::ffi::CStr;
 
 use crate::kernel::{self, Errno, Fd, STDERR};
 use crate::steps::Step;
-use crate::text::{self, Packed, Text, pack};
+use crate::text::{self, Packed, Text};
 use crate::undo::Undo;
 
 /// Exit status of any failure of thimble's own, as docker, env(1) and others have it.
@@ -99,7 +99,8 @@ impl<'a> Report<'a> {
         self.lines.push(b": ");
         text::push_error(errno.number(), &mut self.lines);
         if let Some(hint) = step.hint(errno) {
-            self.add_hint(hint);
+            self.begin_hint();
+            hint.push_to(&mut self.lines);
         }
     }
 
@@ -120,15 +121,21 @@ impl<'a> Report<'a> {
         self.lines.push_number(u64::from(number));
     }
 
-    /// Begins a line of advice.
+    /// Adds a line of advice: which word was meant.
+    pub fn suggest(&mut self, word: &[u8]) {
+        self.begin_hint();
+        self.lines.push(b"did you mean ");
+        self.lines.push(word);
+    }
+
+    /// Adds a line of advice.
     pub fn add_hint(&mut self, says: Packed) {
-        self.lines.push_packed(pack!("\nthimble: hint: "));
+        self.begin_hint();
         self.lines.push_packed(says);
     }
 
-    /// Ends the line with a word.
-    pub fn add(&mut self, word: &[u8]) {
-        self.lines.push(word);
+    fn begin_hint(&mut self) {
+        self.lines.push(b"\nthimble: hint: ");
     }
 
     /// Ends this side: takes back what is to be taken back, tells the failure that

@@ -2,7 +2,7 @@
 //! it, and what to do about the failures whose cause is known.
 
 use crate::kernel::Errno;
-use crate::text::{Key, Packed, Text, pack};
+use crate::text::{Key, PackedList, Text, pack_list};
 
 macro_rules! steps {
     ($($name:ident = $text:literal,)*) => {
@@ -14,9 +14,24 @@ macro_rules! steps {
         }
 
         /// The words for each, in the same order, up to a NUL.
-        const TEXTS: Packed = pack!(concat!($($text, "\0"),*));
+        const TEXTS: PackedList = pack_list!(concat!($($text, "\0"),*));
     };
 }
+
+macro_rules! hints {
+    ($($($step:ident $errno:ident)|+ => $text:literal,)*) => {
+        /// The causes of each, step and errno, with a `NEXT` behind those of one.
+        const CAUSES: &[(u8, u8)] = &[
+            $($((Step::$step as u8, Errno::$errno.number() as u8),)+ NEXT,)*
+        ];
+
+        /// What to do about them, in the same order.
+        const HINTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+    };
+}
+
+/// No cause: there is no error 0.
+const NEXT: (u8, u8) = (0, 0);
 
 // In the order of a run, as far as there is one.
 steps! {
@@ -97,159 +112,87 @@ steps! {
     Wait = "wait",
 }
 
-const NO_PARENT: Packed = pack!("there is no such --cgroup-parent");
-const DELEGATE: Packed = pack!("this takes root, or a --cgroup-parent that is yours");
-const HELPER: Packed =
-    pack!("an ordinary user maps other ids than his own by newuidmap and newgidmap");
-const NO_DIRECTORY: Packed = pack!("ROOTFS needs an empty directory of that name to mount it on");
-const NOT_THERE: Packed = pack!("nothing can be mounted on the root itself or below /proc");
-const A_LINK: Packed = pack!("in ROOTFS it must be a directory, and no link");
-/// What to do, by step and errno. The tests provoke each.
-const HINTS: &[(Step, Errno, Packed)] = &[
-    (
-        Step::Descriptors,
-        Errno::EISDIR,
-        pack!("one of them is a directory, which would lead out of the container"),
-    ),
-    (Step::HandOn, Errno::EISDIR, pack!("from a directory the program could leave the container")),
-    (Step::HandOn, Errno::EBADF, pack!("--preserve-fds N hands on 3 to 3+N-1: open all of them")),
-    (
-        Step::OpenRoot,
-        Errno::ENOENT,
-        pack!("ROOTFS is the directory that holds the container's files"),
-    ),
-    (
-        Step::OpenRoot,
-        Errno::ENOTDIR,
-        pack!("ROOTFS is a directory: unpack an image or archive into one"),
-    ),
-    (
-        Step::FindController,
-        Errno::ENOENT,
-        pack!("no cgroup file system that is mounted here has it: see /proc/cgroups"),
-    ),
-    (
-        Step::EnableController,
-        Errno::EBUSY,
-        pack!("processes lie beside it: choose an empty --cgroup-parent"),
-    ),
-    (Step::EnableController, Errno::EACCES, DELEGATE),
-    (Step::EnableController, Errno::ENOENT, NO_PARENT),
-    (Step::MakeCgroup, Errno::ENOENT, NO_PARENT),
-    (
-        Step::MakeCgroup,
-        Errno::EROFS,
-        pack!("the cgroups are mounted read-only here, as inside other containers"),
-    ),
-    (
-        Step::MakeCgroup,
-        Errno::EEXIST,
-        pack!("a container of this name is running, or left its cgroup behind"),
-    ),
-    (
-        Step::MakeCgroup,
-        Errno::EBUSY,
-        pack!("a container of this name is running: choose another --name"),
-    ),
-    (Step::MakeCgroup, Errno::EACCES, DELEGATE),
-    (Step::EnterNetwork, Errno::EPERM, pack!("entering a network namespace needs root")),
-    (
-        Step::Clone,
-        Errno::EAGAIN,
-        pack!("a limit on processes leaves no room for pid 1 and the program"),
-    ),
-    (Step::PivotRoot, Errno::EINVAL, pack!("this root has no parent mount: see --no-pivot")),
-    (
-        Step::Clone,
-        Errno::EPERM,
-        pack!(
-            "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one"
-        ),
-    ),
-    (
-        Step::Clone,
-        Errno::ENOSPC,
-        pack!("this host allows no more namespaces: see /proc/sys/user/max_user_namespaces"),
-    ),
-    (Step::OpenProcess, Errno::ENOENT, pack!("a user namespace needs the host's /proc")),
-    (Step::RunHelper, Errno::ENOENT, HELPER),
-    (Step::RunHelper, Errno::EACCES, HELPER),
-    (
-        Step::MountProc,
-        Errno::EPERM,
-        pack!("parts of this /proc are covered, as inside other containers"),
-    ),
-    (
-        Step::Clone,
-        Errno::EINVAL,
-        pack!("this kernel lacks a namespace: see --network, --ipc, --uts, --pid host"),
-    ),
-    (
-        Step::UnshareCgroup,
-        Errno::EINVAL,
-        pack!(
-            "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host"
-        ),
-    ),
-    (Step::MountProc, Errno::ENOENT, NO_DIRECTORY),
-    (Step::MountSys, Errno::ENOENT, NO_DIRECTORY),
-    (Step::MountDev, Errno::ENOENT, NO_DIRECTORY),
-    (Step::MountProc, Errno::ENOTDIR, A_LINK),
-    (Step::MountSys, Errno::ENOTDIR, A_LINK),
-    (Step::MountDev, Errno::ENOTDIR, A_LINK),
-    (Step::MountVolume, Errno::EPERM, NOT_THERE),
-    (
-        Step::MountVolume,
-        Errno::ENOTDIR,
-        pack!("a directory goes over a directory, a file over a file"),
-    ),
-    (
-        Step::MountVolume,
-        Errno::EINVAL,
-        pack!("a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec"),
-    ),
-    (Step::ReadAccounts, Errno::EINVAL, pack!("it must be a regular file")),
-    (
-        Step::Groups,
-        Errno::EINVAL,
-        pack!("they are more than 65536, or one is not mapped in this user namespace"),
-    ),
-    (
-        Step::Ids,
-        Errno::EINVAL,
-        pack!("that id is not mapped in this user namespace: see --uidmap, --gidmap"),
-    ),
-    (
-        Step::Limit,
-        Errno::EPERM,
-        pack!("a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open"),
-    ),
-    (Step::OomScore, Errno::EACCES, pack!("it is lowered with the host's CAP_SYS_RESOURCE")),
-    (
-        Step::ReadFilter,
-        Errno::EINVAL,
-        pack!("it must be a regular file of 1 to 4096 compiled instructions of 8 bytes"),
-    ),
-    (
-        Step::LoadFile,
-        Errno::EINVAL,
-        pack!("the kernel does not take it for a filter: see seccomp(2)"),
-    ),
-    (Step::AddDevice, Errno::EPERM, NOT_THERE),
-    (Step::AddDevice, Errno::ENODEV, pack!("SRC is neither a character device nor a block device")),
-    (Step::AddDevice, Errno::EACCES, pack!("SRC lies on a mount with nodev")),
-    (
-        Step::Overlay,
-        Errno::ENODEV,
-        pack!("--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)"),
-    ),
-    (
-        Step::Overlay,
-        Errno::EINVAL,
-        pack!("this file system cannot lie below an overlay, or is one on top of another already"),
-    ),
-    (Step::Execute, Errno::ENOEXEC, pack!("it has no #! line, or is for another processor")),
-];
+// What to do, by step and errno. The tests provoke each.
+hints! {
+    Descriptors EISDIR
+        => "one of them is a directory, which would lead out of the container",
+    HandOn EISDIR
+        => "from a directory the program could leave the container",
+    HandOn EBADF
+        => "--preserve-fds N hands on 3 to 3+N-1: open all of them",
+    OpenRoot ENOENT
+        => "ROOTFS is the directory that holds the container's files",
+    OpenRoot ENOTDIR
+        => "ROOTFS is a directory: unpack an image or archive into one",
+    FindController ENOENT
+        => "no cgroup file system that is mounted here has it: see /proc/cgroups",
+    EnableController EBUSY
+        => "processes lie beside it: choose an empty --cgroup-parent",
+    EnableController EACCES | MakeCgroup EACCES
+        => "this takes root, or a --cgroup-parent that is yours",
+    EnableController ENOENT | MakeCgroup ENOENT
+        => "there is no such --cgroup-parent",
+    MakeCgroup EROFS
+        => "the cgroups are mounted read-only here, as inside other containers",
+    MakeCgroup EEXIST
+        => "a container of this name is running, or left its cgroup behind",
+    MakeCgroup EBUSY
+        => "a container of this name is running: choose another --name",
+    EnterNetwork EPERM
+        => "entering a network namespace needs root",
+    Clone EAGAIN
+        => "a limit on processes leaves no room for pid 1 and the program",
+    PivotRoot EINVAL
+        => "this root has no parent mount: see --no-pivot",
+    Clone EPERM
+        => "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one",
+    Clone ENOSPC
+        => "this host allows no more namespaces: see /proc/sys/user/max_user_namespaces",
+    OpenProcess ENOENT
+        => "a user namespace needs the host's /proc",
+    RunHelper ENOENT | RunHelper EACCES
+        => "an ordinary user maps other ids than his own by newuidmap and newgidmap",
+    MountProc EPERM
+        => "parts of this /proc are covered, as inside other containers",
+    Clone EINVAL
+        => "this kernel lacks a namespace: see --network, --ipc, --uts, --pid host",
+    UnshareCgroup EINVAL
+        => "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host",
+    MountProc ENOENT | MountSys ENOENT | MountDev ENOENT
+        => "ROOTFS needs an empty directory of that name to mount it on",
+    MountProc ENOTDIR | MountSys ENOTDIR | MountDev ENOTDIR
+        => "in ROOTFS it must be a directory, and no link",
+    MountVolume EPERM | AddDevice EPERM
+        => "nothing can be mounted on the root itself or below /proc",
+    MountVolume ENOTDIR
+        => "a directory goes over a directory, a file over a file",
+    MountVolume EINVAL
+        => "a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec",
+    ReadAccounts EINVAL
+        => "it must be a regular file",
+    Groups EINVAL
+        => "they are more than 65536, or one is not mapped in this user namespace",
+    Ids EINVAL
+        => "that id is not mapped in this user namespace: see --uidmap, --gidmap",
+    Limit EPERM
+        => "a hard limit is raised with the host's CAP_SYS_RESOURCE; nofile ends at fs.nr_open",
+    OomScore EACCES
+        => "it is lowered with the host's CAP_SYS_RESOURCE",
+    ReadFilter EINVAL
+        => "it must be a regular file of 1 to 4096 compiled instructions of 8 bytes",
+    LoadFile EINVAL
+        => "the kernel does not take it for a filter: see seccomp(2)",
+    AddDevice ENODEV
+        => "SRC is neither a character device nor a block device",
+    AddDevice EACCES
+        => "SRC lies on a mount with nodev",
+    Overlay ENODEV
+        => "--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)",
+    Overlay EINVAL
+        => "this file system cannot lie below an overlay, or is one on top of another already",
+    Execute ENOEXEC
+        => "it has no #! line, or is for another processor",
+}
 
 impl Step {
     /// Adds the words for it to a text.
@@ -258,8 +201,26 @@ impl Step {
     }
 
     /// What to do if it failed with this errno.
-    pub fn hint(self, errno: Errno) -> Option<Packed> {
-        HINTS.iter().find(|(step, cause, _)| *step == self && *cause == errno).map(|row| row.2)
+    pub fn hint(self, errno: Errno) -> Option<Hint> {
+        let mut place = 0;
+        for (step, cause) in CAUSES {
+            if (*step, *cause) == NEXT {
+                place += 1;
+            } else if *step == self as u8 && u32::from(*cause) == errno.number() {
+                return Some(Hint(place));
+            }
+        }
+        None
+    }
+}
+
+/// What to do about a failure.
+pub struct Hint(u8);
+
+impl Hint {
+    /// Adds it to a text.
+    pub fn push_to(self, text: &mut Text) {
+        text.push_part(HINTS, Key::Place(self.0));
     }
 }
 

@@ -9,7 +9,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Resource, Share};
 use crate::kernel::Argv;
-use crate::text::{Packed, nearest, pack};
+use crate::text::{Packed, Parts, nearest, pack};
 use parser::{Parser, Usage, Wrong};
 
 /// What the caller wants.
@@ -25,15 +25,11 @@ pub enum Request {
     Version,
 }
 
-/// The first words that thimble knows, the preferred ones first.
-const COMMANDS: &[(&[u8], Request)] = &[
-    (b"run", Request::Run),
-    (b"--help", Request::Help),
-    (b"--version", Request::Version),
-    (b"help", Request::Help),
-    (b"-h", Request::Help),
-    (b"-V", Request::Version),
-];
+/// The first words that thimble knows, a line each, the preferred ones first.
+const COMMANDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
+/// What they ask for.
+const REQUESTS: [Request; 6] =
+    [Request::Run, Request::Help, Request::Version, Request::Help, Request::Help, Request::Version];
 
 /// Reads the words of a command line, the program's own name first, into
 /// `config`.
@@ -49,11 +45,12 @@ fn command(parser: &mut Parser) -> Result<Request, Wrong> {
         parser.must(c"command", pack!("is missing, see thimble --help"))?;
         return Err(Wrong);
     };
-    match COMMANDS.iter().find(|(name, _)| *name == word.to_bytes()) {
-        Some((_, Request::Run)) => run(parser),
-        Some((_, request)) => Ok(*request),
+    let place = Parts::of(COMMANDS, b'\n').position(|known| known == word.to_bytes());
+    match place.and_then(|place| REQUESTS.get(place)) {
+        Some(Request::Run) => run(parser),
+        Some(request) => Ok(*request),
         None => {
-            parser.usage.nearest = nearest(word.to_bytes(), &mut COMMANDS.iter().map(|row| row.0));
+            parser.usage.nearest = nearest(word.to_bytes(), COMMANDS, 0);
             parser.unknown(pack!("unknown command"), word)?;
             Err(Wrong)
         }

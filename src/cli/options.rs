@@ -5,76 +5,75 @@
 use core::ffi::CStr;
 
 use super::help::RUN_START;
-use super::parser::{NO_MEMORY, Takes, Takes::*};
-use super::table::{self, Bytes, Opt, Table};
-use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp};
-use crate::kernel::tail;
+use super::table::{self, Bytes, Opt, Set, Table, Takes::*};
+use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
+use crate::kernel::{List, tail};
 use crate::text::{
-    Packed, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device, check_group,
-    check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs, check_user,
-    check_volume, pack, pack_bytes, packed_length, parse_fraction, parse_limit, parse_size,
-    parse_whole,
+    Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
+    check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
+    check_user, check_volume, pack, pack_bytes, pack_list, packed_length, parse_fraction,
+    parse_limit, parse_size, parse_whole, place_in,
 };
 
 /// The rows, as the help shows them.
 #[rustfmt::skip]
 const ROWS: &[Opt] = &[
-    Opt("\nprogram:", Nothing),
-    Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Words(|c| &mut c.environment, check_env)),
-    Opt("      --env-file FILE             set the variables in FILE, a line each", Words(|c| &mut c.environment_files, check_path)),
-    Opt("  -w, --workdir DIR               directory to start in (/)", Word(|c| &mut c.workdir, check_absolute)),
-    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Word(|c| &mut c.user, check_user)),
-    Opt("      --group-add GROUP           one more group for the program", Words(|c| &mut c.group_add, check_group)),
+    Opt("\nprogram:", Title),
+    Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Value(|c, v| add(&mut c.environment, v, check_env))),
+    Opt("      --env-file FILE             set the variables in FILE, a line each", Value(|c, v| add(&mut c.environment_files, v, check_path))),
+    Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute))),
+    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user))),
+    Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
-    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Word(|c| &mut c.oom_score_adj, check_oom_score)),
+    Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
-    Opt("\nfiles:", Nothing),
-    Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(volume)),
-    Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(tmpfs)),
+    Opt("\nfiles:", Title),
+    Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(|c, v| mount(c, v, Mount::Volume, check_volume))),
+    Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(|c, v| mount(c, v, Mount::Tmpfs, check_tmpfs))),
     Opt("      --shm-size SIZE             what /dev/shm holds at most (64m)", Value(shm_size)),
-    Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(device)),
-    Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c| &mut c.ephemeral)),
-    Opt("      --read-only                 root file system read-only", Flag(|c| &mut c.read_only)),
-    Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c| &mut c.no_pivot)),
-    Opt("\nisolation:", Nothing),
+    Opt("      --device SRC[:DST]          the host's device SRC at DST (the same path)", Value(|c, v| mount(c, v, Mount::Device, check_device))),
+    Opt("  -x, --ephemeral                 writes go to memory and vanish at the end", Flag(|c, _| yes(&mut c.ephemeral))),
+    Opt("      --read-only                 root file system read-only", Flag(|c, _| yes(&mut c.read_only))),
+    Opt("      --no-pivot                  chroot only, without pivot_root", Flag(|c, _| yes(&mut c.no_pivot))),
+    Opt("\nisolation:", Title),
     Opt("      --network none|host|ns:PATH network namespace (none: loopback only)", Value(network)),
-    Opt("      --pid private|host          pid namespace (private)", Whose(|c| &mut c.pid)),
-    Opt("      --ipc private|host          ipc namespace (private)", Whose(|c| &mut c.ipc)),
-    Opt("      --uts private|host          uts namespace: the host name (private)", Whose(|c| &mut c.uts)),
-    Opt("      --cgroupns private|host     cgroup namespace (private)", Whose(|c| &mut c.cgroup_namespace)),
-    Opt("      --userns private|host       user namespace (root: host; others: private)", Whose(|c| &mut c.users)),
-    Opt("      --uidmap C:H:N              N users from C inside are those from H outside", Words(|c| &mut c.uid_maps, check_id_map)),
-    Opt("      --gidmap C:H:N              the same for groups (as --uidmap)", Words(|c| &mut c.gid_maps, check_id_map)),
-    Opt("  -h, --hostname NAME             host name (the container's name)", Word(|c| &mut c.hostname, check_hostname)),
-    Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(cap_add)),
-    Opt("      --cap-drop CAP|ALL          give a capability up", Value(cap_drop)),
+    Opt("      --pid private|host          pid namespace (private)", Value(|c, v| whose(&mut c.pid, v))),
+    Opt("      --ipc private|host          ipc namespace (private)", Value(|c, v| whose(&mut c.ipc, v))),
+    Opt("      --uts private|host          uts namespace: the host name (private)", Value(|c, v| whose(&mut c.uts, v))),
+    Opt("      --cgroupns private|host     cgroup namespace (private)", Value(|c, v| whose(&mut c.cgroup_namespace, v))),
+    Opt("      --userns private|host       user namespace (root: host; others: private)", Value(|c, v| whose(&mut c.users, v))),
+    Opt("      --uidmap C:H:N              N users from C inside are those from H outside", Value(|c, v| add(&mut c.uid_maps, v, check_id_map))),
+    Opt("      --gidmap C:H:N              the same for groups (as --uidmap)", Value(|c, v| add(&mut c.gid_maps, v, check_id_map))),
+    Opt("  -h, --hostname NAME             host name (the container's name)", Value(|c, v| set(&mut c.hostname, v, check_hostname))),
+    Opt("      --cap-add CAP|ALL           keep a capability besides the default ones", Value(|c, v| capabilities(&mut c.cap_add, v))),
+    Opt("      --cap-drop CAP|ALL          give a capability up", Value(|c, v| capabilities(&mut c.cap_drop, v))),
     Opt("      --security-opt OPTION       no-new-privileges=true|false,", Value(security_opt)),
-    Opt("                                  seccomp=default|unconfined|FILE", Nothing),
-    Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c| &mut c.privileged)),
-    Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c| &mut c.bare)),
-    Opt("\nresources:", Nothing),
+    Opt("                                  seccomp=default|unconfined|FILE", Title),
+    Opt("      --privileged                root on the host: all capabilities, no filter", Flag(|c, _| yes(&mut c.privileged))),
+    Opt("      --bare                      mount, pid and uts namespaces, /proc, no more", Flag(|c, _| yes(&mut c.bare))),
+    Opt("\nresources:", Title),
     Opt("      --pids-limit N              at most N processes, pid 1 included; -1: any", Value(pids_limit)),
-    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(memory)),
-    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(memory_swap)),
+    Opt("  -m, --memory SIZE               at most so much memory, as 512m; -1: any", Value(|c, v| size(c, v, Resource::Memory))),
+    Opt("      --memory-swap SIZE          at most so much memory and swap together", Value(|c, v| size(c, v, Resource::MemorySwap))),
     Opt("      --cpus N                    at most so many processors' time, as 1.5", Value(cpus)),
     Opt("      --cpu-shares N              weight against others, 2 to 262144 (1024)", Value(cpu_shares)),
-    Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Word(|c| &mut c.cpuset_cpus, check_list)),
-    Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Words(|c| &mut c.cgroup_conf, check_cgroup_file)),
-    Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Word(|c| &mut c.cgroup_parent, check_cgroup_parent)),
-    Opt("\nlife:", Nothing),
-    Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Word(|c| &mut c.name, check_name)),
-    Opt("      --verbose                   tell every step as it is taken", Flag(|c| &mut c.verbose)),
+    Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Value(|c, v| set(&mut c.cpuset_cpus, v, check_list))),
+    Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Value(|c, v| add(&mut c.cgroup_conf, v, check_cgroup_file))),
+    Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
+    Opt("\nlife:", Title),
+    Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 
 /// The options of `thimble run`.
-pub const RUN: Table = Table { names: &NAMES, takes: &TAKES, help: Packed::new(&PACKED) };
+pub const RUN: Table = Table { names: &NAMES, sets: &SETS, help: const { Packed::new(&PACKED) } };
 
-const TAKES: [Takes; ROWS.len()] = table::takes(ROWS);
+const SETS: [Set; table::count(ROWS)] = table::sets(ROWS);
 const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
 const NAMED: Bytes<0> = table::names(ROWS);
 const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
 const HELPED: Bytes<0> = table::help(RUN_START, ROWS);
-const PACKED: [u8; packed_length(&HELP)] = pack_bytes(&HELP);
+const PACKED: [u8; packed_length(&HELP) + 1] = pack_bytes(&HELP);
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
@@ -84,6 +83,44 @@ const MOST_DESCRIPTORS: u64 = 1 << 20;
 
 /// Sizes of files end here (MAX_LFS_FILESIZE).
 const SIZE_MAX: u64 = 1 << 63;
+
+/// Says what a value must be, if it is not.
+type Check = fn(&CStr) -> Option<Packed>;
+
+/// Sets what was asked for by itself.
+fn yes(field: &mut bool) -> Option<Packed> {
+    *field = true;
+    None
+}
+
+/// Sets a word, of which the last counts.
+#[inline(never)]
+fn set<'a>(field: &mut Option<&'a CStr>, value: &'a CStr, check: Check) -> Option<Packed> {
+    *field = Some(value);
+    check(value)
+}
+
+/// Adds a word, of which all count.
+#[inline(never)]
+fn add<'a>(field: &mut List<&'a CStr>, value: &'a CStr, check: Check) -> Option<Packed> {
+    match field.push(value) {
+        Ok(()) => check(value),
+        Err(_) => Some(NO_MEMORY),
+    }
+}
+
+/// What is wrong where a list cannot grow.
+const NO_MEMORY: Packed = pack!("there is no memory left for it");
+
+/// Sets whose a namespace is.
+#[inline(never)]
+fn whose(field: &mut Option<Share>, value: &CStr) -> Option<Packed> {
+    match place_in(pack_list!("private\0host\0"), value.to_bytes()) {
+        Some(place) => *field = Some(if place == 0 { Share::Private } else { Share::Host }),
+        None => return Some(pack!("must be private or host")),
+    }
+    None
+}
 
 fn check_env(variable: &CStr) -> Option<Packed> {
     matches!(variable.to_bytes().first(), None | Some(b'='))
@@ -99,36 +136,31 @@ fn check_absolute(path: &CStr) -> Option<Packed> {
 }
 
 fn network<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    config.network = Some(if value == c"none" {
-        Network::None
-    } else if value == c"host" {
-        Network::Host
-    } else if value.to_bytes().starts_with(b"ns:/") {
-        Network::At(tail(value, 3))
-    } else {
-        return Some(pack!("must be none, host or ns:PATH, an absolute path"));
+    config.network = Some(match place_in(pack_list!("none\0host\0"), value.to_bytes()) {
+        Some(0) => Network::None,
+        Some(_) => Network::Host,
+        None if value.to_bytes().starts_with(b"ns:/") => Network::At(tail(value, 3)),
+        None => return Some(pack!("must be none, host or ns:PATH, an absolute path")),
     });
     None
 }
 
-fn volume<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_volume(value).or_else(|| mount(config, Mount::Volume(value)))
-}
-
-fn tmpfs<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_tmpfs(value).or_else(|| mount(config, Mount::Tmpfs(value)))
-}
-
-fn device<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    check_device(value).or_else(|| mount(config, Mount::Device(value)))
-}
-
-fn mount<'a>(config: &mut Config<'a>, mount: Mount<'a>) -> Option<Packed> {
-    config.mounts.push(mount).err().map(|_| NO_MEMORY)
+/// Adds something to mount.
+#[inline(never)]
+fn mount<'a>(
+    config: &mut Config<'a>,
+    value: &'a CStr,
+    kind: fn(&'a CStr) -> Mount<'a>,
+    check: Check,
+) -> Option<Packed> {
+    match config.mounts.push(kind(value)) {
+        Ok(()) => check(value),
+        Err(_) => Some(NO_MEMORY),
+    }
 }
 
 fn preserve_fds(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let count = parse_whole(value.to_bytes()).filter(|count| *count <= MOST_DESCRIPTORS);
+    let count = whole(value, 0, MOST_DESCRIPTORS);
     config.preserve_fds = count.unwrap_or(0) as u32;
     count.is_none().then_some(pack!("must be a whole number up to 1048576"))
 }
@@ -151,14 +183,6 @@ fn ulimit(config: &mut Config, value: &CStr) -> Option<Packed> {
     }
 }
 
-fn cap_add(config: &mut Config, value: &CStr) -> Option<Packed> {
-    capabilities(&mut config.cap_add, value)
-}
-
-fn cap_drop(config: &mut Config, value: &CStr) -> Option<Packed> {
-    capabilities(&mut config.cap_drop, value)
-}
-
 fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
     let named = capability(value.to_bytes());
     *set |= named.unwrap_or(0);
@@ -166,91 +190,86 @@ fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
 }
 
 fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
-    if value.to_bytes().starts_with(b"seccomp=/") {
-        config.seccomp = Some(Seccomp::File(tail(value, 8)));
-        return None;
+    match place_in(SECURITY, value.to_bytes()) {
+        Some(place @ 0..=2) => config.new_privileges = Some(place == 2),
+        Some(3) => config.seccomp = Some(Seccomp::Default),
+        Some(_) => config.seccomp = Some(Seccomp::Unconfined),
+        None if value.to_bytes().starts_with(b"seccomp=/") => {
+            config.seccomp = Some(Seccomp::File(tail(value, 8)));
+        }
+        None => {
+            return Some(pack!(
+                "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
+            ));
+        }
     }
-    let known = SECURITY.iter().find(|(name, _, _)| *name == value);
-    let Some((_, new_privileges, seccomp)) = known else {
-        return Some(pack!(
-            "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
-        ));
-    };
-    config.new_privileges = new_privileges.or(config.new_privileges);
-    config.seccomp = seccomp.or(config.seccomp);
     None
 }
 
-/// What `--security-opt` takes, and what it sets.
-const SECURITY: &[(&CStr, Option<bool>, Option<Seccomp<'static>>)] = &[
-    (c"no-new-privileges=true", Some(false), None),
-    (c"no-new-privileges", Some(false), None),
-    (c"no-new-privileges=false", Some(true), None),
-    (c"seccomp=default", None, Some(Seccomp::Default)),
-    (c"seccomp=unconfined", None, Some(Seccomp::Unconfined)),
-];
+/// What `--security-opt` takes besides files.
+const SECURITY: PackedList = pack_list!(
+    "no-new-privileges=true\0no-new-privileges\0no-new-privileges=false\0\
+     seccomp=default\0seccomp=unconfined\0"
+);
 
 fn pids_limit(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let count = parse_whole(value.to_bytes()).filter(|count| *count <= PIDS_MAX);
     let why = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
-    limit(config, Resource::Pids, count, value, why)
+    limit(config, value, whole(value, 1, PIDS_MAX).unwrap_or(0), Resource::Pids, why)
 }
 
-fn memory(config: &mut Config, value: &CStr) -> Option<Packed> {
-    limit(config, Resource::Memory, parse_size(value.to_bytes()), value, A_SIZE)
+fn size(config: &mut Config, value: &CStr, resource: Resource) -> Option<Packed> {
+    let why =
+        pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
+    limit(config, value, parse_size(value.to_bytes()).unwrap_or(0), resource, why)
 }
-
-fn memory_swap(config: &mut Config, value: &CStr) -> Option<Packed> {
-    limit(config, Resource::MemorySwap, parse_size(value.to_bytes()), value, A_SIZE)
-}
-
-const A_SIZE: Packed =
-    pack!("must be a number of bytes above 0, or with k, m or g behind it, or -1 for no limit");
 
 fn cpus(config: &mut Config, value: &CStr) -> Option<Packed> {
     // In units of a hundred-thousandth, of which the kernel takes a thousand at least.
     let quota = parse_fraction(value.to_bytes(), 5).filter(|quota| *quota >= 1000);
-    limit(config, Resource::Cpus, quota, c"", pack!("must be a number from 0.01 on, as 2 or 1.5"))
+    let why = pack!("must be a number from 0.01 on, as 2 or 1.5");
+    limit(config, c"", quota.unwrap_or(0), Resource::Cpus, why)
 }
 
 fn cpu_shares(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let shares = parse_whole(value.to_bytes()).filter(|shares| (2..=262_144).contains(shares));
-    limit(
-        config,
-        Resource::CpuShares,
-        shares,
-        c"",
-        pack!("must be a whole number from 2 to 262144"),
-    )
+    let why = pack!("must be a whole number from 2 to 262144");
+    limit(config, c"", whole(value, 2, 262_144).unwrap_or(0), Resource::CpuShares, why)
 }
 
-/// Sets a limit to a number, unless that is 0, or to none where the word is -1.
+/// A whole number in a range.
+#[inline(never)]
+fn whole(value: &CStr, least: u64, most: u64) -> Option<u64> {
+    parse_whole(value.to_bytes()).filter(|number| (least..=most).contains(number))
+}
+
+/// Sets a limit to a number, where 0 is none, or to no limit where the word is -1.
 #[inline(never)]
 fn limit(
     config: &mut Config,
-    resource: Resource,
-    number: Option<u64>,
     word: &CStr,
+    number: u64,
+    resource: Resource,
     why: Packed,
 ) -> Option<Packed> {
     let limit = match number {
-        Some(number @ 1..) => Some(Limit::At(number)),
-        _ => (word.to_bytes() == b"-1").then_some(Limit::Max),
+        0 if word == c"-1" => Limit::Max,
+        0 => return Some(why),
+        number => Limit::At(number),
     };
     if let Some(place) = config.limits.get_mut(resource as usize) {
-        *place = limit;
+        *place = Some(limit);
     }
-    limit.is_none().then_some(why)
+    None
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {
-    let good = Parts::of(list.to_bytes(), b',').all(|range| {
-        let mut ends = Parts::of(range, b'-').map(parse_whole);
-        match [ends.next(), ends.next(), ends.next()] {
-            [Some(Some(_)), None, None] => true,
-            [Some(Some(first)), Some(Some(last)), None] => first <= last,
-            _ => false,
-        }
-    });
-    (!good).then_some(pack!("must be a list of numbers and ranges, as 0-2,5"))
+    let mut ranges = Parts::of(list.to_bytes(), b',');
+    (!ranges.all(is_range)).then_some(pack!("must be a list of numbers and ranges, as 0-2,5"))
+}
+
+/// `N` or `N-M`.
+fn is_range(range: &[u8]) -> bool {
+    let mut ends = Parts::of(range, b'-');
+    let first = ends.next().and_then(parse_whole);
+    let last = ends.rest().map_or(first, parse_whole);
+    first.is_some() && first <= last
 }

@@ -2,30 +2,10 @@
 
 use core::ffi::CStr;
 
-use super::table::{self, Table};
-use crate::config::{Config, Share};
-use crate::kernel::{Argv, List, tail};
+use super::table::{self, Set, Table};
+use crate::config::Config;
+use crate::kernel::{Argv, tail};
 use crate::text::{Packed, nearest, pack, split_at};
-
-/// What an option takes, and the field of the configuration that it fills.
-#[derive(Clone, Copy)]
-pub enum Takes {
-    /// No option: a title.
-    Nothing,
-    /// No value.
-    Flag(for<'c, 'a> fn(&'c mut Config<'a>) -> &'c mut bool),
-    /// `private` or `host`.
-    Whose(for<'c, 'a> fn(&'c mut Config<'a>) -> &'c mut Option<Share>),
-    /// A value, of which the last counts.
-    Word(for<'c, 'a> fn(&'c mut Config<'a>) -> &'c mut Option<&'a CStr>, Check),
-    /// A value, of which all count.
-    Words(for<'c, 'a> fn(&'c mut Config<'a>) -> &'c mut List<&'a CStr>, Check),
-    /// A value that is more than a word.
-    Value(for<'a> fn(&mut Config<'a>, &'a CStr) -> Option<Packed>),
-}
-
-/// Says what a value must be, if it is not.
-pub type Check = fn(&CStr) -> Option<Packed>;
 
 /// Why a command line cannot be taken: `WHAT WORD VALUE: WHY`.
 #[derive(Clone, Copy)]
@@ -51,9 +31,6 @@ pub struct Parser<'a, 'c> {
     /// What is wrong, once something is.
     pub usage: Usage<'a>,
 }
-
-/// What is wrong where a list cannot grow.
-pub const NO_MEMORY: Packed = pack!("there is no memory left for it");
 
 /// Something is wrong with a word; the parser knows what.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -105,11 +82,10 @@ impl<'a, 'c> Parser<'a, 'c> {
             Some((name, value)) => (name, Some(value)),
             None => (word.to_bytes(), None),
         };
-        match table.options().find(|(row, _)| table::word(row) == name) {
-            Some((_, takes)) => self.apply(takes, word, given),
+        match table.find(name) {
+            Some(option) => self.apply(option, word, given),
             None => {
-                self.usage.nearest =
-                    nearest(name, &mut table.options().map(|row| table::word(row.0)));
+                self.usage.nearest = nearest(name, table.names, table::BEFORE);
                 self.unknown(pack!("unknown option"), word)
             }
         }
@@ -120,14 +96,12 @@ impl<'a, 'c> Parser<'a, 'c> {
         let mut rest = tail(word, 1);
         while let [letter, ..] = rest.to_bytes() {
             rest = tail(rest, 1);
-            let found = table.options().find(|(row, _)| table::letter(row) == *letter);
-            let Some((_, takes)) = found.filter(|_| *letter != b' ') else {
-                return self.unknown(pack!("unknown option"), word);
-            };
-            if let Takes::Flag(_) = takes {
-                self.apply(takes, word, None)?;
-            } else {
-                return self.apply(takes, word, Some(rest).filter(|rest| !rest.is_empty()));
+            match table.find(&[*letter]) {
+                None => return self.unknown(pack!("unknown option"), word),
+                Some(flag @ (false, _)) => self.apply(flag, word, None)?,
+                Some(option) => {
+                    return self.apply(option, word, Some(rest).filter(|rest| !rest.is_empty()));
+                }
             }
         }
         Ok(())
@@ -137,37 +111,16 @@ impl<'a, 'c> Parser<'a, 'c> {
     /// it or else the next word.
     fn apply(
         &mut self,
-        takes: &'static Takes,
+        (takes, set): (bool, Set),
         word: &'a CStr,
         given: Option<&'a CStr>,
     ) -> Result<(), Wrong> {
-        let needs = !matches!(takes, Takes::Flag(_));
-        let next = if needs && given.is_none() { self.words.shift() } else { None };
+        let next = if takes && given.is_none() { self.words.shift() } else { None };
         self.usage.value = next.unwrap_or(c"");
-        let value = given.or(next);
-        let config = &mut *self.config;
-        let complaint = match (takes, value) {
-            (Takes::Nothing, _) => None,
-            (Takes::Flag(field), None) => {
-                *field(config) = true;
-                None
-            }
-            (Takes::Flag(_), Some(_)) => Some(pack!("takes no value")),
-            (_, None) => Some(pack!("needs a value")),
-            (Takes::Whose(field), Some(value)) => {
-                let host = value == c"host";
-                *field(config) = Some(if host { Share::Host } else { Share::Private });
-                (!host && value != c"private").then_some(pack!("must be private or host"))
-            }
-            (Takes::Word(field, check), Some(value)) => {
-                *field(config) = Some(value);
-                check(value)
-            }
-            (Takes::Words(field, check), Some(value)) => match field(config).push(value) {
-                Ok(()) => check(value),
-                Err(_) => Some(NO_MEMORY),
-            },
-            (Takes::Value(set), Some(value)) => set(config, value),
+        let complaint = match given.or(next) {
+            Some(_) if !takes => Some(pack!("takes no value")),
+            None if takes => Some(pack!("needs a value")),
+            value => set(self.config, value.unwrap_or(c"")),
         };
         complaint.map_or(Ok(()), |why| self.must(word, why))
     }

@@ -2,7 +2,9 @@
 //! together, and the lines of the help, packed. Both are made of the rows when
 //! this is compiled, so they cannot differ.
 
-use super::parser::Takes;
+use core::ffi::CStr;
+
+use crate::config::Config;
 use crate::text::{Packed, Parts};
 
 /// A line of the help, and what it stands for. An option's line begins
@@ -10,33 +12,48 @@ use crate::text::{Packed, Parts};
 #[derive(Clone, Copy)]
 pub struct Opt(pub &'static str, pub Takes);
 
+/// What a line stands for.
+#[derive(Clone, Copy)]
+pub enum Takes {
+    /// No option: a title.
+    Title,
+    /// An option without a value.
+    Flag(Set),
+    /// An option with a value.
+    Value(Set),
+}
+
+/// Does what an option says. Says what its value must be, if it is not.
+pub type Set = for<'a> fn(&mut Config<'a>, &'a CStr) -> Option<Packed>;
+
 /// A table of options.
 pub struct Table {
-    /// Of each row the letter, or a blank, and the word with its two dashes, up to a
-    /// NUL; only a blank where the row is no option.
+    /// Of each option `=` if it takes a value, its letter or a NUL, and its word with
+    /// the two dashes; a line feed between two.
     pub names: &'static [u8],
-    /// What each row takes.
-    pub takes: &'static [Takes],
+    /// What each does.
+    pub sets: &'static [Set],
     /// The help.
     pub help: Packed,
 }
 
+/// In `names`, so many bytes stand before an option's word.
+pub const BEFORE: usize = 2;
+
 impl Table {
-    /// The rows that are options: how they are spelled, and what they take.
-    pub fn options(&self) -> impl Iterator<Item = (&'static [u8], &'static Takes)> + use<> {
-        let rows = Parts::of(self.names, 0).zip(self.takes);
-        rows.filter(|(_, takes)| !matches!(takes, Takes::Nothing))
+    /// Whether the option with this word or letter takes a value, and what it does.
+    pub fn find(&self, name: &[u8]) -> Option<(bool, Set)> {
+        let mut place = 0;
+        for option in Parts::of(self.names, b'\n') {
+            if let [takes, letter, word @ ..] = option
+                && (word == name || name == [*letter])
+            {
+                return Some((*takes == b'=', *self.sets.get(place)?));
+            }
+            place += 1;
+        }
+        None
     }
-}
-
-/// The letter of a row; a blank if it has none.
-pub fn letter(name: &[u8]) -> u8 {
-    name.first().copied().unwrap_or(b' ')
-}
-
-/// The word of a row, with its two dashes.
-pub fn word(name: &'static [u8]) -> &'static [u8] {
-    name.get(1..).unwrap_or(&[])
 }
 
 /// Bytes that are put together while this is compiled. With no room they are
@@ -71,40 +88,52 @@ impl<const N: usize> Bytes<N> {
     }
 }
 
-/// What each row takes.
+/// How many options there are.
 #[allow(clippy::indexing_slicing)] // likewise
-pub const fn takes<const N: usize>(rows: &[Opt]) -> [Takes; N] {
-    let mut takes = [Takes::Nothing; N];
-    let mut row = 0;
-    while row < N {
-        takes[row] = rows[row].1;
+pub const fn count(rows: &[Opt]) -> usize {
+    let (mut row, mut count) = (0, 0);
+    while row < rows.len() {
+        count += !matches!(rows[row].1, Takes::Title) as usize;
         row += 1;
     }
-    takes
+    count
 }
 
-/// How each row is spelled.
+/// What each option does.
+#[allow(clippy::indexing_slicing)] // likewise
+pub const fn sets<const N: usize>(rows: &[Opt]) -> [Set; N] {
+    let mut sets: [Set; N] = [|_, _| None; N];
+    let (mut row, mut count) = (0, 0);
+    while row < rows.len() {
+        if let Takes::Flag(set) | Takes::Value(set) = rows[row].1 {
+            sets[count] = set;
+            count += 1;
+        }
+        row += 1;
+    }
+    sets
+}
+
+/// How each option is spelled.
 #[allow(clippy::indexing_slicing)] // likewise
 pub const fn names<const N: usize>(rows: &[Opt]) -> Bytes<N> {
     let mut names = Bytes::new();
     let mut row = 0;
     while row < rows.len() {
         let line = rows[row].0.as_bytes();
-        if matches!(rows[row].1, Takes::Nothing) {
-            names.push(b' ');
-        } else {
-            names.push(line[3]);
+        if !matches!(rows[row].1, Takes::Title) {
+            if names.length > 0 {
+                names.push(b'\n');
+            }
+            names.push(if matches!(rows[row].1, Takes::Value(_)) { b'=' } else { b' ' });
+            names.push(if line[3] == b' ' { 0 } else { line[3] });
             let mut at = 6;
             while line[at] != b' ' {
                 names.push(line[at]);
                 at += 1;
             }
         }
-        // Between two rows.
         row += 1;
-        if row < rows.len() {
-            names.push(0);
-        }
     }
     names
 }

@@ -13,10 +13,7 @@ use crate::isolate::idmap::Maps;
 use crate::kernel::{self, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
-use crate::text::{
-    GROUP_FIELDS, Packed, USER_FIELDS, accounts, find_account, malformed_line, numeric_ids, pack,
-    parse_id, user_and_group,
-};
+use crate::text::{Accounts, GROUP_FIELDS, Packed, USER_FIELDS, pack, parse_id, user_and_group};
 
 /// The ids of the program.
 pub struct Ids {
@@ -41,20 +38,22 @@ fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u
             report.step_on(Step::ReadAccounts, path, read);
         }
     }
-    if let Some(line) = malformed_line(file.as_slice(), fields) {
-        report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
-        report.add_number(line);
-        report.end(FAILED);
+    let mut lines = Accounts::of(file.as_slice(), fields);
+    while lines.next() {
+        if !lines.good {
+            report.complain(pack!("the container's"), path, c"", pack!("is malformed in line "));
+            report.add_number(lines.line);
+            report.end(FAILED);
+        }
     }
     file
 }
 
-/// The number that a word is or names.
-fn group_id(groups: &[u8], word: &[u8], report: &mut Report, option: &CStr, given: &CStr) -> u32 {
-    let found = || find_account(groups, GROUP_FIELDS, word).map(|group| group.id);
-    parse_id(word).or_else(found).unwrap_or_else(|| {
-        unknown(report, option, given, pack!("no such group in the container's /etc/group"))
-    })
+impl Ids {
+    /// Adds a group besides the primary one.
+    fn add(&mut self, group: u32) -> kernel::Result<()> {
+        if group == self.group { Ok(()) } else { self.groups.push(group) }
+    }
 }
 
 fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
@@ -66,6 +65,7 @@ fn unknown(report: &mut Report, option: &CStr, given: &CStr, why: Packed) -> ! {
 /// USER that is listed brings its primary group and those that list it as a
 /// member, unless GROUP is given, and HOME, unless that is. A number need not
 /// be listed.
+#[inline(never)]
 pub fn resolve<'a>(
     config: &Config,
     maps: Option<&Maps>,
@@ -79,48 +79,69 @@ pub fn resolve<'a>(
     }
     let word = config.user.unwrap_or(c"0:0");
     let (user, group) = user_and_group(word);
-    let (number, _) = numeric_ids(word);
+    let number = parse_id(user);
     let needs_home = environment::vector(variables).variable(b"HOME").is_none();
     let needed = number.is_none() || group.is_none() || needs_home;
     let users = read(c"/etc/passwd", USER_FIELDS, needed, report);
-    let listed = &find_account(users.as_slice(), USER_FIELDS, user);
-    let listed = listed.as_ref();
-    ids.user = number.or(listed.map(|listed| listed.id)).unwrap_or_else(|| {
-        unknown(report, c"--user", word, pack!("no such user in the container's /etc/passwd"))
-    });
-    let is_name = |group: &[u8]| parse_id(group).is_none();
-    let needed = group.map_or(listed.is_some(), is_name)
-        || added.iter().any(|group| is_name(group.to_bytes()));
-    let groups = read(c"/etc/group", GROUP_FIELDS, needed, report);
-    let file = groups.as_slice();
-    ids.group = match group {
-        Some(group) => group_id(file, group, report, c"--user", word),
-        None => maps.and_then(Maps::only_group).unwrap_or(listed.map_or(0, |listed| listed.group)),
-    };
-    let mut kept = ids.groups.push(ids.group);
-    let mut add = |id| {
-        if id != ids.group && kept.is_ok() {
-            kept = ids.groups.push(id);
+    let mut listed = Accounts::of(users.as_slice(), USER_FIELDS);
+    let is_listed = listed.find(user);
+    ids.user = match number {
+        Some(id) => id,
+        None if is_listed => listed.id,
+        None => {
+            unknown(report, c"--user", word, pack!("no such user in the container's /etc/passwd"))
         }
     };
-    if let (None, Some(listed)) = (group, listed) {
-        accounts(file, GROUP_FIELDS)
-            .filter(|group| group.has_member(listed.name))
-            .for_each(|group| add(group.id));
+    let mut needed = group.map_or(is_listed, is_name);
+    for group in added {
+        needed |= is_name(group.to_bytes());
+    }
+    let groups = read(c"/etc/group", GROUP_FIELDS, needed, report);
+    let all_groups = || Accounts::of(groups.as_slice(), GROUP_FIELDS);
+    let mut id_of = |group: &[u8], option, given| {
+        let mut groups = all_groups();
+        match parse_id(group) {
+            Some(id) => id,
+            None if groups.find(group) => groups.id,
+            None => {
+                let why = pack!("no such group in the container's /etc/group");
+                unknown(report, option, given, why)
+            }
+        }
+    };
+    ids.group = match (group, maps.and_then(Maps::only_group)) {
+        (Some(group), _) => id_of(group, c"--user", word),
+        (None, Some(only)) => only,
+        (None, None) if is_listed => listed.group,
+        (None, None) => 0,
+    };
+    let mut kept = ids.groups.push(ids.group);
+    if group.is_none() && is_listed {
+        let mut groups = all_groups();
+        while groups.next() {
+            if groups.has_member(listed.name()) {
+                kept = kept.and(ids.add(groups.id));
+            }
+        }
     }
     for group in added {
-        add(group_id(file, group.to_bytes(), report, c"--group-add", group));
+        let id = id_of(group.to_bytes(), c"--group-add", group);
+        kept = kept.and(ids.add(id));
     }
-    if needs_home && kept.is_ok() {
-        let home = match listed {
-            Some(listed) if !listed.home.is_empty() => listed.home,
+    if needs_home {
+        let home = match listed.home() {
+            home if is_listed && !home.is_empty() => home,
             _ if ids.user == 0 => b"/root",
             _ => b"/",
         };
-        kept = environment::add(variables, &[b"HOME=", home, b"\0"]);
+        kept = kept.and(environment::add_home(variables, home));
     }
     report.step_on(Step::ReadAccounts, c"users and groups", kept);
     users.free();
     groups.free();
     ids
+}
+
+fn is_name(word: &[u8]) -> bool {
+    parse_id(word).is_none()
 }

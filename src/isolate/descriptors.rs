@@ -13,16 +13,18 @@ use crate::isolate::status;
 use crate::kernel::{self, Errno, Fd, List, Pid, STDIN, STDOUT, Stack, left_out};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Text, parse_whole};
+use crate::text::{Numbered, parse_whole};
 
 /// Host side, before anything else is opened, so that nothing takes the number
 /// of a closed one, and all of thimble's own come behind these.
+#[inline(never)]
 pub fn take_over(config: &Config, report: &mut Report) {
     for number in 0..config.first_own_descriptor() {
         let fd = Fd::new(number as usize);
+        let name = Numbered::of(b"", number);
         let (step, name) = match number {
-            0..3 => (Step::Descriptors, Text::new()),
-            _ => (Step::HandOn, Text::number(u64::from(number))),
+            0..3 => (Step::Descriptors, c""),
+            _ => (Step::HandOn, name.as_c_str()),
         };
         let (step, taken) = match kernel::file_type(fd) {
             Err(Errno::EBADF) if number < 3 => (step, kernel::open_null()),
@@ -33,7 +35,7 @@ pub fn take_over(config: &Config, report: &mut Report) {
             }
             other => (step, other.map(drop)),
         };
-        report.step_on(step, name.as_c_str().unwrap_or(c""), taken);
+        report.step_on(step, name, taken);
     }
 }
 
@@ -115,9 +117,11 @@ fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
     if closed != Err(Errno::ENOSYS) {
         return closed;
     }
-    let size = status::field(b"FDSize:\t", parse_whole)?.ok_or(Errno::EINVAL)?;
-    for number in first as u64..size.min(last as u64 + 1) {
+    let size = status::field(b"FDSize:\t", parse_whole)?;
+    let mut number = first;
+    while number <= last && (number as u64) < size {
         kernel::close(Fd::new(number as usize));
+        number += 1;
     }
     Ok(())
 }

@@ -7,26 +7,24 @@ use crate::config::Config;
 use crate::kernel::{self, Argv, CURRENT, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
-use crate::text::{Packed, pack, split_at};
-
-/// What every program is given.
-const FIXED: &[&CStr] =
-    &[c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", c"TERM=xterm-256color"];
+use crate::text::{Packed, Parts, pack};
 
 /// An environment in the making.
 struct Variables<'a> {
     words: List<Option<Word<'a>>>,
     caller: Argv<'a>,
-    /// A byte for each value of a hash: whether a name behind the FEW had it.
-    seen: &'a mut [u8],
+    /// By the hash of a name, where in `words` it is, counted from 1; 0 where there is none. A
+    /// file of variables could keep thimble busy for hours if each name were compared with
+    /// every other.
+    places: Option<&'a mut [u32; PLACES]>,
 }
 
-/// Among so many a name is looked for one by one. Among more only if its hash was
-/// seen before, or a file of variables could keep thimble busy for hours.
-const FEW: usize = 16;
-const HASHES: usize = 1 << 24;
-/// No more than this, which is more than execve(2) takes.
+/// As many variables at most, which is more than execve(2) takes.
 const MOST: usize = 1 << 18;
+/// Places, of which the half at least stays free. Those never touched take no memory.
+const PLACES: usize = 2 * MOST;
+/// Each name is looked for here first: the few of a usual environment touch one page.
+const FIRST_PLACES: usize = 1 << 10;
 
 impl<'a> Variables<'a> {
     /// Adds `NAME=VALUE`, or for `NAME` alone what the caller has, if it has
@@ -40,69 +38,60 @@ impl<'a> Variables<'a> {
             false => self.caller.variable(name),
         };
         let Some(variable) = found else { return Ok(()) };
-        let count = self.words.as_slice().len();
-        if count > MOST {
-            return Err(Errno::E2BIG);
+        let places = match &mut self.places {
+            Some(places) => places,
+            none => none.insert(kernel::zeroed()?),
+        };
+        let mut hash = 1usize;
+        for byte in name {
+            hash = (hash ^ usize::from(*byte)).wrapping_mul(0x100_0193);
         }
-        let many = count >= FEW && self.may_be_known(name)?;
-        for old in self.words.as_mut_slice().iter_mut().take(if many { count } else { FEW }) {
-            let Some(old) = old else { continue };
-            if old.is_variable(name) {
-                *old = variable;
-                return Ok(());
+        let mut at = hash % FIRST_PLACES;
+        while let Some(place) = places.get_mut(at) {
+            // 0 is before the first, so it finds nothing.
+            match self.words.as_mut_slice().get_mut((*place as usize).wrapping_sub(1)) {
+                None => {
+                    self.words.push(Some(variable))?;
+                    *place = self.words.as_slice().len() as u32;
+                    break;
+                }
+                Some(Some(old)) if old.is_variable(name) => {
+                    *old = variable;
+                    break;
+                }
+                _ => at = (at + (hash | 1)) % PLACES, // odd, so it comes to every place
             }
         }
-        self.words.push(Some(variable))
-    }
-
-    /// Whether a variable of this name may be there behind the FEW; from now on it may.
-    fn may_be_known(&mut self, name: &[u8]) -> kernel::Result<bool> {
-        if self.seen.is_empty() {
-            self.seen = kernel::zeroed(HASHES)?;
-        }
-        let mut hash = 0usize;
-        for byte in name {
-            hash = (hash ^ *byte as usize).wrapping_mul(0x100_0193);
-        }
-        let Some(seen) = self.seen.get_mut(hash % HASHES) else { return Ok(true) };
-        Ok(core::mem::replace(seen, 1) == 1)
-    }
-
-    fn set_all(&mut self, asked: &[&'a CStr]) -> kernel::Result<()> {
-        asked.iter().try_for_each(|variable| self.set(variable))
+        if self.words.as_slice().len() > MOST { Err(Errno::E2BIG) } else { Ok(()) }
     }
 }
 
+/// What of `NAME=VALUE` or `NAME` is the name.
 fn name_of(variable: &CStr) -> &[u8] {
-    split_at(variable, b'=').map_or(variable.to_bytes(), |(name, _)| name)
+    Parts::of(variable.to_bytes(), b'=').next().unwrap_or(&[])
 }
 
-/// Adds the variables of an `--env-file`: a line each, as for `--env`, without
-/// the empty ones and those that begin with `#`. EINVAL for one that is none, of
-/// which this is the number then.
-fn lines<'a>(
-    file: &'a mut [u8],
-    variables: &mut List<&'a CStr>,
-    number: &mut u32,
-) -> kernel::Result<()> {
-    for line in file.split_inclusive_mut(|byte| *byte == b'\n') {
-        *number += 1;
+/// Takes the variables of an `--env-file`: a line each, as for `--env`, with a line feed
+/// at its end, without the empty ones and those that begin with `#`. Otherwise the
+/// number of the first line that is none.
+fn lines<'a>(file: &'a mut [u8], take: &mut dyn FnMut(&'a CStr)) -> Result<(), u32> {
+    let (mut number, mut rest) = (0, file);
+    while let Some(end) = rest.iter().position(|byte| *byte == b'\n')
+        && let Some((line, behind)) = rest.split_at_mut_checked(end + 1)
+    {
+        (number, rest) = (number + 1, behind);
         if let Some(end) = line.last_mut() {
             *end = 0;
         }
         // No NUL but the last, and no name that a shell could not use.
-        let line = kernel::c_string(line).ok_or(Errno::EINVAL)?;
-        let name = name_of(line);
-        let good = match name {
-            [] => line.is_empty(),
-            [b'#', ..] => continue,
-            name => name.iter().all(|byte| *byte > b' '),
-        };
-        if !good {
-            return Err(Errno::EINVAL);
-        }
-        if !name.is_empty() {
-            variables.push(line)?;
+        let line = kernel::c_string(line).ok_or(number)?;
+        match name_of(line) {
+            [] if line.is_empty() => {}
+            [b'#', ..] => {}
+            name if name.is_empty() || name.iter().any(|byte| *byte <= b' ') => {
+                return Err(number);
+            }
+            _ => take(line),
         }
     }
     Ok(())
@@ -111,43 +100,47 @@ fn lines<'a>(
 /// All of the program's variables, with a null at the end; HOME waits for the
 /// container's side if there is a `--user` to be looked up. `hostname` is the line
 /// `HOSTNAME=...`. The files are read here, before anything else is done.
+#[inline(never)]
 pub fn collect<'a>(
     config: &Config<'a>,
     hostname: &'a CStr,
     caller: Argv<'a>,
     report: &mut Report,
 ) -> List<Option<Word<'a>>> {
-    let mut asked = List::new();
+    let mut variables = Variables { words: List::new(), caller, places: None };
+    let mut collected = Ok(());
+    let mut set = |variable| collected = collected.and_then(|()| variables.set(variable));
+    set(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    set(c"TERM=xterm-256color");
+    if config.user.is_none() {
+        set(c"HOME=/root");
+    }
+    set(hostname);
     for path in config.environment_files.as_slice() {
         let mut file = List::new();
         let read = kernel::read_file(CURRENT, path, &mut file).and_then(|()| file.push(b'\n'));
-        let mut number = 0;
-        let read = read.and_then(|()| lines(file.leak(), &mut asked, &mut number));
-        if number > 0 && read == Err(Errno::EINVAL) {
+        report.step_on(Step::ReadVariables, path, read);
+        if let Err(number) = lines(file.leak(), &mut set) {
             let why = pack!("must be NAME=VALUE or NAME in line ");
             report.complain(Packed::NONE, c"--env-file", path, why);
             report.add_number(number);
             report.end(FAILED);
         }
-        report.step_on(Step::ReadVariables, path, read);
     }
-    let home = if config.user.is_none() { &[c"HOME=/root"][..] } else { &[] };
-    let mut variables = Variables { words: List::new(), caller, seen: &mut [] };
-    let set = variables
-        .set_all(FIXED)
-        .and_then(|()| variables.set_all(home))
-        .and_then(|()| variables.set(hostname))
-        .and_then(|()| variables.set_all(asked.as_slice()))
-        .and_then(|()| variables.set_all(config.environment.as_slice()))
-        .and_then(|()| variables.words.push(None));
-    report.step(Step::CollectEnvironment, set);
+    for variable in config.environment.as_slice() {
+        set(variable);
+    }
+    let collected = collected.and_then(|()| variables.words.push(None));
+    report.step(Step::CollectEnvironment, collected);
     variables.words
 }
 
-/// Adds a variable of these parts, a NUL at their end.
-pub fn add(words: &mut List<Option<Word>>, parts: &[&[u8]]) -> kernel::Result<()> {
+/// Container side: adds the variable HOME.
+pub fn add_home(words: &mut List<Option<Word>>, home: &[u8]) -> kernel::Result<()> {
     let mut text = List::new();
-    parts.iter().try_for_each(|part| text.extend(part))?;
+    text.extend(b"HOME=")?;
+    text.extend(home)?;
+    text.push(0)?;
     if let (Some(end), Some(text)) =
         (words.as_mut_slice().last_mut(), kernel::c_string(text.leak()))
     {
@@ -161,9 +154,9 @@ pub fn vector<'a>(words: &'a List<Option<Word<'a>>>) -> Argv<'a> {
     Argv::new(words.as_slice()).unwrap_or(Argv::EMPTY)
 }
 
-/// The value of a variable.
-pub fn value<'a>(environment: Argv<'a>, name: &[u8]) -> Option<&'a CStr> {
-    environment.variable(name).map(|word| kernel::tail(word.text(), name.len() + 1))
+/// The value of a variable; empty if there is none.
+pub fn value<'a>(environment: Argv<'a>, name: &[u8]) -> &'a CStr {
+    environment.variable(name).map_or(c"", |word| kernel::tail(word.text(), name.len() + 1))
 }
 
 #[cfg(test)]
@@ -172,10 +165,9 @@ mod tests {
 
     fn lines_of(text: &[u8]) -> Result<Vec<Vec<u8>>, u32> {
         let mut text = [text, b"\n"].concat();
-        let mut found = List::new();
-        let mut number = 0;
-        lines(&mut text, &mut found, &mut number).map_err(|_| number)?;
-        Ok(found.as_slice().iter().map(|line| line.to_bytes().to_vec()).collect())
+        let mut found = Vec::new();
+        lines(&mut text, &mut |line| found.push(line.to_bytes().to_vec()))?;
+        Ok(found)
     }
 
     #[test]
@@ -208,12 +200,15 @@ mod tests {
         }
         let words = collect(&config, c"HOSTNAME=h", caller, &mut Report::new());
         let environment = vector(&words);
-        let got: Vec<_> = environment.words().collect();
+        let (mut rest, mut got) = (environment, Vec::new());
+        while let Some(word) = rest.shift() {
+            got.push(word);
+        }
         assert_eq!(
             got,
             [c"PATH=", c"TERM=dumb", c"HOME=/root", c"HOSTNAME=h", c"A=2", c"X=caller", c"AB=3"]
         );
-        assert_eq!(value(environment, b"A"), Some(c"2"));
-        assert_eq!(value(environment, b"PAT"), None);
+        assert_eq!(value(environment, b"A"), c"2");
+        assert_eq!(value(environment, b"PAT"), c"");
     }
 }

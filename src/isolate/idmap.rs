@@ -140,7 +140,7 @@ struct Helper<'a> {
 
 impl Helper<'_> {
     fn execute(&mut self) -> u8 {
-        let path = environment::value(self.caller, b"PATH").unwrap_or(c"");
+        let path = environment::value(self.caller, b"PATH");
         let mut run = |file: &CStr| kernel::execute(file, self.words, self.caller);
         self.errno = program::search(path, self.name, &mut run);
         1

@@ -14,30 +14,36 @@ use crate::text::{Text, push_limit};
 /// A hard limit by itself limits nothing, so pid 1 does not mind. Tells all of
 /// it: the program's process may not be able to any more.
 pub fn make_room(config: &Config, report: &mut Report) {
-    each(config, report, &mut |report, name, number, wanted| {
-        report.tell(Step::Limit, name.as_c_str());
-        let [soft, hard] = kernel::limit(number)?;
-        let [_, wanted] = wanted;
-        if wanted > hard { kernel::set_limit(number, [soft, wanted]) } else { Ok(()) }
-    });
+    each(config, report, true);
 }
 
 /// The program's process: sets its limits.
 pub fn set(config: &Config, report: &mut Report) {
-    each(config, report, &mut |_, _, number, wanted| kernel::set_limit(number, wanted));
+    each(config, report, false);
 }
 
-type Change<'a> = &'a mut dyn FnMut(&Report, &Text, usize, [u64; 2]) -> kernel::Result<()>;
-
-fn each(config: &Config, report: &mut Report, change: Change) {
+#[inline(never)]
+fn each(config: &Config, report: &mut Report, ahead: bool) {
     for (number, wanted) in config.ulimits.iter().enumerate() {
-        let Some(wanted) = wanted else { continue };
+        let Some(wanted) = *wanted else { continue };
         let mut name = Text::new();
         push_limit(number, &mut name);
-        if let Err(errno) = change(report, &name, number, *wanted) {
+        let done = if ahead {
+            report.tell(Step::Limit, name.as_c_str());
+            raise(number, wanted)
+        } else {
+            kernel::set_limit(number, wanted)
+        };
+        if let Err(errno) = done {
             report.fail(Step::Limit, name.as_c_str(), errno);
         }
     }
+}
+
+/// Raises a hard limit that is below the one that is wanted.
+fn raise(number: usize, [_, wanted]: [u64; 2]) -> kernel::Result<()> {
+    let [soft, hard] = kernel::limit(number)?;
+    if wanted > hard { kernel::set_limit(number, [soft, wanted]) } else { Ok(()) }
 }
 
 /// pid 1, once there is a /proc of its own: how willingly the kernel ends it, and

@@ -3,7 +3,7 @@
 //! hands most of it on to; the rest the program's process does on the way to its
 //! exec.
 
-use crate::config::{Config, Seccomp};
+use crate::config::Config;
 use crate::isolate::accounts::Ids;
 use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
@@ -48,6 +48,7 @@ fn kept(config: &Config, there_is: u64) -> u64 {
 }
 
 /// Whether capabilities are as the caller has them: the article's container.
+#[inline(never)]
 fn untouched(config: &Config) -> bool {
     config.bare && config.cap_add == 0 && config.cap_drop == 0
 }
@@ -57,8 +58,7 @@ fn untouched(config: &Config) -> bool {
 /// is the program's alone, and comes last of all before execve(2). Without
 /// no_new_privs it takes a capability, through the change of ids.
 fn right_to_load(config: &Config) -> u64 {
-    let file = matches!(config.filter(), Seccomp::File(_));
-    if file && !config.no_new_privileges() { SYS_ADMIN } else { 0 }
+    if config.filter_file().is_some() && !config.no_new_privileges() { SYS_ADMIN } else { 0 }
 }
 
 /// pid 1: goes under the filter while it still has the right to, with the
@@ -71,12 +71,12 @@ pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Re
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
-    let filtered = config.filter() == Seccomp::Default && !left_out(c"seccomp");
+    let filtered = config.default_filter() && !left_out(c"seccomp");
     if keyring != Err(Errno::ENOSYS) && !(filtered && keyring == Err(Errno::EDQUOT)) {
         report.step(Step::NewKeyring, keyring);
     }
     if filtered {
-        report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
+        seccomp::load(report);
     }
     let stay = left_out(c"groups") || maps.is_some_and(|maps| maps.deny_groups);
     if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
@@ -108,12 +108,12 @@ pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Re
 /// took, and goes under the default filter. no_new_privs, by which it does so,
 /// means nothing to a process that executes nothing more.
 pub fn settle(config: &Config, own: u64, report: &mut Report) {
-    if let Seccomp::File(_) = config.filter() {
+    if config.filter_file().is_some() {
         if !untouched(config) {
             report.step(Step::Capabilities, kernel::set_capabilities(own, 0));
         }
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
-        report.step(Step::Filter, kernel::set_filter(&seccomp::DEFAULT));
+        seccomp::load(report);
     }
 }
 

@@ -3,15 +3,13 @@
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Seccomp, Share};
+use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
 use crate::isolate::{environment, limits, privileges, status};
-use crate::kernel::{self, Argv, Errno, Pid, Stack, Word};
+use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
 use crate::text::{Parts, Text, pack, parse_hexadecimal, split_at};
-
-const SHELL: &[Option<Word>] = &[Some(Word::new(c"/bin/sh")), None];
 
 /// What the process needs. It shares this memory with pid 1 until it executes
 /// the program, and pid 1 sleeps meanwhile.
@@ -34,7 +32,7 @@ pub fn start(
     report: &mut Report,
 ) -> Pid {
     let mut stack = report.step(Step::MapStack, Stack::map());
-    let command = config.command.or(Argv::new(SHELL)).unwrap_or(Argv::EMPTY);
+    let command = config.command.unwrap_or(Argv::SHELL);
     let mut program = Program { config, command, environment, ids, filter, report };
     let spawned = kernel::spawn(&mut stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
@@ -57,7 +55,7 @@ impl Program<'_, '_> {
         // From here on perhaps no file can be written to, no time is left, or no system call
         // but execve(2).
         limits::set(self.config, self.report);
-        if let Seccomp::File(path) = self.config.filter()
+        if let Some(path) = self.config.filter_file()
             && let Err(errno) = kernel::set_filter_bytes(self.filter)
         {
             self.report.fail(Step::LoadFile, Some(path), errno);
@@ -65,7 +63,7 @@ impl Program<'_, '_> {
         let errno = if name.is_empty() || split_at(name, b'/').is_some() {
             self.execute_file(name)
         } else {
-            let path = environment::value(self.environment, b"PATH").unwrap_or(c"");
+            let path = environment::value(self.environment, b"PATH");
             search(path, name, &mut |file| self.execute_file(file))
         };
         self.report.explain(Step::Execute, Some(name), errno);
@@ -94,7 +92,10 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
     let mut worst = Errno::ENOENT;
     for directory in Parts::of(path.to_bytes(), b':') {
         let directory = if directory.is_empty() { b"." } else { directory };
-        let file = Text::of(&[directory, b"/", name.to_bytes()]);
+        let mut file = Text::new();
+        file.push(directory);
+        file.push(b"/");
+        file.push(name.to_bytes());
         let Some(file) = file.as_c_str() else { continue };
         match execute(file) {
             Errno::ENOENT | Errno::ENOTDIR => {}
@@ -111,7 +112,10 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 fn reset_signals() -> kernel::Result<()> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    let ignored = status::field(b"SigIgn:\t", parse_hexadecimal)?.unwrap_or(ANY);
+    let ignored = match status::field(b"SigIgn:\t", parse_hexadecimal) {
+        Err(Errno::ENODATA) => ANY,
+        found => found?,
+    };
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;

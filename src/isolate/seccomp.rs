@@ -1,16 +1,17 @@
-//! Filters of system calls: that of a file, and the default one. There, what reaches past the container, or
-//! into corners of the kernel that a program in one has no use for, is refused
-//! with an error; everything else is allowed.
+//! Filters of system calls: that of a file, and the default one. There, what reaches
+//! past the container, or into corners of the kernel that a program in one has no use
+//! for, is refused with an error; everything else is allowed.
 //!
 //! It is a constant, made when this is compiled. Arguments are compared by
 //! their low 32 bits, which is what the kernel takes of each of those.
 
 use syscalls::Sysno;
 
-use crate::config::{Config, Seccomp};
+use crate::config::Config;
 use crate::kernel::{self, Errno, Instruction, List};
 use crate::report::Report;
 use crate::steps::Step;
+use crate::text::{Parts, parse_whole};
 
 use crate::kernel::arch::{AUDIT_ARCH, FOREIGN_NUMBERS, OWN_DENIED};
 
@@ -96,6 +97,19 @@ const FAMILIES: &[u32] = &[1, 2, 10, 16, 17];
 /// The highest number that is known to be harmless or is decided about here.
 const LAST: u32 = Sysno::last() as u32;
 
+/// The verdicts, each of which stands once, at the end of the filter; the first is for
+/// what no comparison decided.
+const VERDICTS: [u32; 5] =
+    [ALLOW, errno(libc::EPERM), errno(libc::ENOSYS), errno(libc::EAFNOSUPPORT), KILL];
+
+/// What is a jump to each of them while the filter is put together, where a jump goes
+/// over fewer instructions.
+const TO_ALLOW: u8 = 255;
+const TO_REFUSE: u8 = 254;
+const TO_ABSENT: u8 = 253;
+const TO_NO_FAMILY: u8 = 252;
+const TO_KILL: u8 = 251;
+
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
 const fn errno(number: i32) -> u32 {
@@ -106,6 +120,7 @@ const fn errno(number: i32) -> u32 {
 const LOAD: u16 = 0x20;
 /// BPF: compare with the operand.
 const EQUAL: u16 = 0x15;
+const NOT_BELOW: u16 = 0x35;
 const ABOVE: u16 = 0x25;
 const ANY_BIT: u16 = 0x45;
 /// BPF: end with the operand as the verdict.
@@ -119,6 +134,9 @@ const fn argument(index: u32) -> u32 {
     16 + 8 * index
 }
 
+/// How many instructions at the start of the default filter are for kernels before 4.8 only.
+const FOR_OLD: usize = 2;
+
 /// Room while the filter is put together.
 const MOST: usize = 256;
 
@@ -130,7 +148,7 @@ const LONGEST: usize = 4096;
 /// Whether it is a filter the kernel will say.
 pub fn read<'a>(config: &Config, report: &mut Report) -> &'a [u8] {
     let mut bytes = List::new();
-    if let Seccomp::File(path) = config.filter() {
+    if let Some(path) = config.filter_file() {
         let read = kernel::read_regular_file(path, &mut bytes).and_then(|()| {
             let (length, size) = (bytes.as_slice().len(), size_of::<Instruction>());
             let whole = length % size == 0 && (1..=LONGEST * size).contains(&length);
@@ -139,6 +157,23 @@ pub fn read<'a>(config: &Config, report: &mut Report) -> &'a [u8] {
         report.step_on(Step::ReadFilter, path, read);
     }
     bytes.leak()
+}
+
+/// Goes under the default filter. Before Linux 4.8 the kernel asks the filter first and
+/// the tracer then, who may make another call of one that was let through: there
+/// ptrace(2) is refused as well (seccomp(2)).
+pub fn load(report: &mut Report) {
+    let old = kernel::Names::now().map_or(true, |names| is_old(names.release().to_bytes()));
+    let filter = DEFAULT.get(if old { 0 } else { FOR_OLD }..).unwrap_or(&DEFAULT);
+    report.step(Step::Filter, kernel::set_filter(filter));
+}
+
+/// Whether a version, as `4.7.0-1-amd64`, is before 4.8, or is none.
+fn is_old(release: &[u8]) -> bool {
+    let mut parts = Parts::of(release, b'.');
+    let mut next = || parts.next().and_then(parse_whole).unwrap_or(0);
+    let major = next();
+    major < 4 || major == 4 && next() < 8
 }
 
 struct Builder {
@@ -153,77 +188,113 @@ impl Builder {
         self.length += 1;
     }
 
-    /// Unless the comparison holds, leave out so many instructions.
-    const fn only_if(&mut self, code: u16, operand: u32, otherwise_skip: u8) {
-        self.add(code, 0, otherwise_skip, operand);
-    }
-
-    /// A verdict for each of these numbers.
-    const fn each(&mut self, calls: &[Sysno], verdict: u32) {
+    /// A verdict for each of these calls, those whose numbers follow each other together.
+    const fn each(&mut self, calls: &[Sysno], verdict: u8) {
+        let mut listed = [false; LAST as usize + 2];
         let mut at = 0;
         while at < calls.len() {
-            // If it is this one, go to the verdict behind the last.
-            let behind = calls.len() - at - 1;
-            assert!(behind < 255);
-            let last = behind == 0;
-            self.add(EQUAL, behind as u8, if last { 1 } else { 0 }, calls[at] as u32);
+            listed[calls[at] as usize] = true;
             at += 1;
         }
-        if !calls.is_empty() {
-            self.add(RETURN, 0, 0, verdict);
+        let mut number = 0;
+        while number < listed.len() {
+            let first = number as u32;
+            while listed[number] {
+                number += 1;
+            }
+            match number as u32 - first {
+                0 => {}
+                1 => self.add(EQUAL, verdict, 0, first),
+                many => {
+                    self.add(NOT_BELOW, 0, 1, first);
+                    self.add(ABOVE, 0, verdict, first + many - 1);
+                }
+            }
+            number += 1;
         }
     }
 
-    /// For a call, one verdict if one of its arguments compares so with any of
-    /// the operands, and another one if with none.
+    /// For some calls, one verdict if an argument compares so with any of the operands,
+    /// and another one if with none.
     const fn by_argument(
         &mut self,
-        call: Sysno,
+        calls: &[Sysno],
         index: u32,
         code: u16,
         operands: &[u32],
-        [if_any, if_none]: [u32; 2],
+        [if_any, if_none]: [u8; 2],
     ) {
-        // The argument's load, its comparisons, two verdicts.
-        self.only_if(EQUAL, call as u32, operands.len() as u8 + 3);
+        let mut behind = calls.len();
+        while behind > 0 {
+            behind -= 1;
+            // To the load, or behind the comparisons.
+            let otherwise = if behind == 0 { operands.len() + 1 } else { 0 };
+            self.add(EQUAL, behind as u8, otherwise as u8, calls[behind] as u32);
+        }
         self.add(LOAD, 0, 0, argument(index));
+        let mut behind = operands.len();
+        while behind > 0 {
+            behind -= 1;
+            self.add(code, if_any, if behind == 0 { if_none } else { 0 }, operands[behind]);
+        }
+    }
+
+    /// Adds the verdicts, and lets the jumps to them go there.
+    const fn end(&mut self) {
+        let behind = self.length;
         let mut at = 0;
-        while at < operands.len() {
-            self.add(code, (operands.len() - at) as u8, 0, operands[at]);
+        while at < VERDICTS.len() {
+            self.add(RETURN, 0, 0, VERDICTS[at]);
             at += 1;
         }
-        self.add(RETURN, 0, 0, if_none);
-        self.add(RETURN, 0, 0, if_any);
+        let mut at = 0;
+        while at < behind {
+            let Instruction { code, if_true, if_false, operand } = self.instructions[at];
+            let far = behind - at - 1;
+            let (if_true, if_false) = (target(if_true, far), target(if_false, far));
+            self.instructions[at] = Instruction { code, if_true, if_false, operand };
+            at += 1;
+        }
     }
+}
+
+/// How far a jump goes, from where the verdicts are so far away.
+const fn target(jump: u8, far: usize) -> u8 {
+    if jump < TO_KILL {
+        return jump;
+    }
+    let far = far + (TO_ALLOW - jump) as usize;
+    assert!(far < TO_KILL as usize);
+    far as u8
 }
 
 const fn build() -> Builder {
     let nothing = Instruction { code: 0, if_true: 0, if_false: 0, operand: 0 };
     let mut filter = Builder { instructions: [nothing; MOST], length: 0 };
+    filter.add(LOAD, 0, 0, NUMBER);
+    filter.add(EQUAL, TO_REFUSE, 0, Sysno::ptrace as u32);
+    assert!(filter.length == FOR_OLD);
     filter.add(LOAD, 0, 0, ARCHITECTURE);
-    filter.add(EQUAL, 1, 0, AUDIT_ARCH);
-    filter.add(RETURN, 0, 0, KILL);
+    filter.add(EQUAL, 0, TO_KILL, AUDIT_ARCH);
     filter.add(LOAD, 0, 0, NUMBER);
     // Also the foreign ones, which all are higher.
     const { assert!(FOREIGN_NUMBERS > LAST) };
-    filter.only_if(ABOVE, LAST, 1);
-    filter.add(RETURN, 0, 0, errno(libc::ENOSYS));
-    filter.each(ABSENT, errno(libc::ENOSYS));
-    filter.each(DENIED, errno(libc::EPERM));
-    filter.each(OWN_DENIED, errno(libc::EPERM));
-    let refused = [errno(libc::EPERM), ALLOW];
-    filter.by_argument(Sysno::clone, 0, ANY_BIT, &[NAMESPACES], refused);
-    filter.by_argument(Sysno::unshare, 0, ANY_BIT, &[NAMESPACES | NEW_TIME], refused);
-    filter.by_argument(Sysno::ioctl, 1, EQUAL, &[TIOCSTI, TIOCLINUX], refused);
-    filter.by_argument(Sysno::personality, 0, EQUAL, PERSONAS, [ALLOW, errno(libc::EPERM)]);
-    let known = [ALLOW, errno(libc::EAFNOSUPPORT)];
-    filter.by_argument(Sysno::socket, 0, EQUAL, FAMILIES, known);
-    filter.by_argument(Sysno::socketpair, 0, EQUAL, FAMILIES, known);
-    filter.add(RETURN, 0, 0, ALLOW);
+    filter.add(ABOVE, TO_ABSENT, 0, LAST);
+    filter.each(ABSENT, TO_ABSENT);
+    filter.each(DENIED, TO_REFUSE);
+    filter.each(OWN_DENIED, TO_REFUSE);
+    let refused = [TO_REFUSE, TO_ALLOW];
+    filter.by_argument(&[Sysno::clone], 0, ANY_BIT, &[NAMESPACES], refused);
+    filter.by_argument(&[Sysno::unshare], 0, ANY_BIT, &[NAMESPACES | NEW_TIME], refused);
+    filter.by_argument(&[Sysno::ioctl], 1, EQUAL, &[TIOCSTI, TIOCLINUX], refused);
+    filter.by_argument(&[Sysno::personality], 0, EQUAL, PERSONAS, [TO_ALLOW, TO_REFUSE]);
+    let sockets = &[Sysno::socket, Sysno::socketpair];
+    filter.by_argument(sockets, 0, EQUAL, FAMILIES, [TO_ALLOW, TO_NO_FAMILY]);
+    filter.end();
     filter
 }
 
-/// The filter.
+/// The filter; what is for old kernels stands first.
 pub static DEFAULT: [Instruction; build().length] = {
     let built = build();
     let (filter, _) = built.instructions.split_at(build().length);
@@ -236,8 +307,8 @@ pub static DEFAULT: [Instruction; build().length] = {
 mod tests {
     use super::*;
 
-    /// What the kernel would do: runs the filter over a system call.
-    fn verdict(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+    /// What the kernel would do: runs the filter from an instruction on over a system call.
+    fn verdict_from(start: usize, architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
         let mut data = [0; 16];
         data[0] = number;
         data[1] = architecture;
@@ -245,7 +316,7 @@ mod tests {
             data[4 + 2 * at] = argument as u32;
             data[5 + 2 * at] = (argument >> 32) as u32;
         }
-        let (mut at, mut word) = (0, 0);
+        let (mut at, mut word) = (start, 0);
         loop {
             let Instruction { code, if_true, if_false, operand } = DEFAULT[at];
             at += 1;
@@ -256,12 +327,17 @@ mod tests {
                 }
                 RETURN => return operand,
                 EQUAL => word == operand,
+                NOT_BELOW => word >= operand,
                 ABOVE => word > operand,
                 ANY_BIT => word & operand != 0,
                 other => panic!("no such instruction: {other:#x}"),
             };
             at += usize::from(if holds { if_true } else { if_false });
         }
+    }
+
+    fn verdict(architecture: u32, number: u32, arguments: [u64; 6]) -> u32 {
+        verdict_from(FOR_OLD, architecture, number, arguments)
     }
 
     fn of(call: Sysno, first: u64, second: u64) -> u32 {
@@ -323,5 +399,35 @@ mod tests {
             assert_eq!(of(Sysno::socket, family, 0), want, "family {family}");
             assert_eq!(of(Sysno::socketpair, high | family, 0), want, "family {family}");
         }
+    }
+
+    #[test]
+    fn ptrace_is_refused_before_linux_4_8_only() {
+        for (release, old) in [
+            ("4.8.0", false),
+            ("4.10.0-rc1", false),
+            ("4.19.0-27-amd64", false),
+            ("5.4.0", false),
+            ("6.18.5", false),
+            ("10.0.0", false),
+            ("4.7.10-1-amd64", true),
+            ("4.4.0", true),
+            ("3.10.0-1160.el7.x86_64", true),
+            ("2.6.60", true), // also what uname(2) says under the personality UNAME26
+            ("", true),
+            ("unknown", true),
+        ] {
+            assert_eq!(is_old(release.as_bytes()), old, "{release}");
+        }
+        for number in 0..=LAST {
+            let [old, new] =
+                [0, FOR_OLD].map(|start| verdict_from(start, AUDIT_ARCH, number, [0; 6]));
+            if number == Sysno::ptrace as u32 {
+                assert_eq!((old, new), (errno(libc::EPERM), ALLOW));
+            } else {
+                assert_eq!(old, new, "{number}");
+            }
+        }
+        assert_eq!(verdict_from(0, 0x4000_0003, 20, [0; 6]), KILL);
     }
 }

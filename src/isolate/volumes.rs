@@ -11,7 +11,7 @@ use crate::isolate::places;
 use crate::kernel::{self, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Fields, Parts, Text};
+use crate::text::{Parts, Text, field};
 
 /// Host side, before anything is made: whether all sources are there, and the
 /// devices are such.
@@ -22,7 +22,7 @@ pub fn look_up(config: &Config, report: &mut Report) {
             Mount::Device(word) => (Step::AddDevice, word, true),
             Mount::Tmpfs(_) => continue,
         };
-        let found = source(&Fields::of(word), device).map(kernel::close);
+        let found = source(word, device).map(kernel::close);
         if found.is_err() {
             report.step_on(step, word, found);
         }
@@ -43,8 +43,10 @@ pub fn mount_all(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
 }
 
 /// The source, found from the host's root.
-fn source(fields: &Fields, device: bool) -> kernel::Result<Fd> {
-    let source = kernel::open(fields.c_str(0).ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
+fn source(word: &CStr, device: bool) -> kernel::Result<Fd> {
+    let mut path = Text::new();
+    path.push_field(field(word, 0));
+    let source = kernel::open(path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
     if device {
         let kind = kernel::file_type(source)?;
         if !matches!(kind, libc::S_IFCHR | libc::S_IFBLK) {
@@ -61,23 +63,25 @@ fn source(fields: &Fields, device: bool) -> kernel::Result<Fd> {
 /// `SRC:DST[:ro|rw]`, with all that is mounted below; or the device
 /// `SRC[:DST]`, by itself.
 fn bind(root: Fd, proc: Fd, word: &CStr, device: bool) -> kernel::Result<()> {
-    let fields = Fields::of(word);
-    let source = source(&fields, device)?;
-    let flags = match fields.bytes(2) {
+    let source = source(word, device)?;
+    let flags = match field(word, 2) {
         _ if device => libc::MS_NOSUID | libc::MS_NOEXEC,
-        b"ro" => mounts::foreign() | libc::MS_RDONLY,
+        Some(b"ro") => mounts::foreign() | libc::MS_RDONLY,
         _ => mounts::foreign(),
     };
-    let path = fields.bytes(if fields.count() > 1 { 1 } else { 0 });
-    mounts::bind_at(root, proc, source, path, true, flags)
+    let mut path = Text::new();
+    path.push_field(field(word, 1).or_else(|| field(word, 0)));
+    mounts::bind_at(root, proc, source, path.as_bytes(), true, flags)
 }
 
 /// `DST[:OPTIONS]`.
 fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
-    let fields = Fields::of(word);
-    let (flags, data) = options(fields.bytes(1));
+    let (mut path, mut asked) = (Text::new(), Text::new());
+    path.push_field(field(word, 0));
+    asked.push_field(field(word, 1));
+    let (flags, data) = options(asked.as_bytes());
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;
-    let find = || places::target(root, fields.bytes(0), Some(libc::S_IFDIR));
+    let find = || places::target(root, path.as_bytes(), Some(libc::S_IFDIR));
     mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC).map(kernel::close)
 }
 

@@ -30,13 +30,13 @@ macro_rules! known {
 known! {
     E2BIG EACCES EAGAIN EBADF EBUSY ECHILD EDQUOT EEXIST EFBIG EINTR EINVAL EIO EISDIR ELOOP
     ENAMETOOLONG
-    ENODEV ENOENT ENOEXEC ENOMEM ENOSPC
+    ENODATA ENODEV ENOENT ENOEXEC ENOMEM ENOSPC
     ENOSYS ENOTDIR EOPNOTSUPP EPERM EPIPE EROFS ESRCH ESTALE
 }
 
 impl Errno {
     /// The number itself, which is positive.
-    pub fn number(self) -> u32 {
+    pub const fn number(self) -> u32 {
         self.0.get().unsigned_abs()
     }
 }

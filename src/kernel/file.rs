@@ -93,8 +93,8 @@ pub fn pipe() -> Result<(Fd, Fd)> {
     let mut pair: [c_int; 2] = [-1; 2];
     // SAFETY: the kernel writes two descriptors into the array.
     unsafe { perform!(Sysno::pipe2, pair.as_mut_ptr(), libc::O_CLOEXEC) }?;
-    let [from, to] = pair.map(Fd);
-    Ok((from, to))
+    let [from, to] = pair;
+    Ok((Fd(from), Fd(to)))
 }
 
 /// read(2): the part of `buffer` that was filled; empty at the end of the file.

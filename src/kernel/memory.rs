@@ -2,27 +2,31 @@
 //! length only the caller's command line knows. There is no heap.
 
 use core::ffi::c_void;
+use core::marker::PhantomData;
 use core::ptr::NonNull;
+use core::slice;
 
 use syscalls::Sysno;
 
 use super::{Errno, Result, call};
 
-/// Anonymous, private, zeroed memory.
-fn map(length: usize) -> Result<NonNull<c_void>> {
+/// A list's first mapping, in bytes.
+const FIRST: usize = 4096;
+
+/// Anonymous, private, zeroed memory: its address.
+fn map(length: usize) -> Result<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-    let address = unsafe { call!(Sysno::mmap, 0, length, access, flags, usize::MAX, 0) }?;
-    NonNull::new(address as *mut c_void).ok_or(Errno::ENOMEM)
+    unsafe { call!(Sysno::mmap, 0, length, access, flags, usize::MAX, 0) }
 }
 
-/// Bytes that are all zero, for as long as the process lives. Those that are
+/// Numbers that are all zero, for as long as the process lives. Those that are
 /// never touched take no memory.
-pub fn zeroed<'a>(length: usize) -> Result<&'a mut [u8]> {
-    let start = map(length)?.cast();
-    // SAFETY: the mapping is of that length and new, and nobody else knows of it.
-    Ok(unsafe { core::slice::from_raw_parts_mut(start.as_ptr(), length) })
+pub fn zeroed<'a, const COUNT: usize>() -> Result<&'a mut [u32; COUNT]> {
+    let start = map(size_of::<[u32; COUNT]>())?;
+    // SAFETY: the mapping is of that size and new, and nobody else knows of it.
+    Ok(unsafe { &mut *(start as *mut [u32; COUNT]) })
 }
 
 /// A stack for clone(2): 64 KiB, as in the article, and below it as much that
@@ -30,7 +34,7 @@ pub fn zeroed<'a>(length: usize) -> Result<&'a mut [u8]> {
 /// The guard is that large because a page may be (aarch64 knows 64 KiB pages).
 pub struct Stack {
     /// Where its guard begins.
-    start: NonNull<c_void>,
+    start: usize,
     /// Bytes of the stack itself, and of its guard.
     size: usize,
 }
@@ -50,13 +54,13 @@ impl Stack {
         let start = map(2 * size)?;
         let stack = Stack { start, size };
         // SAFETY: the range is the lower half of the mapping just made, which nothing uses.
-        unsafe { call!(Sysno::mprotect, start.as_ptr(), size, libc::PROT_NONE) }?;
+        unsafe { call!(Sysno::mprotect, start, size, libc::PROT_NONE) }?;
         Ok(stack)
     }
 
     /// The end of the stack, where it begins to grow down from.
     pub(super) fn top(&mut self) -> *mut c_void {
-        self.start.as_ptr().wrapping_byte_add(2 * self.size)
+        (self.start + 2 * self.size) as *mut c_void
     }
 }
 
@@ -64,14 +68,21 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // SAFETY: the mapping is this value's own, and no process of this memory runs on it.
         // The call cannot fail for a range that was mapped.
-        let _ = unsafe { call!(Sysno::munmap, self.start.as_ptr(), 2 * self.size) };
+        let _ = unsafe { call!(Sysno::munmap, self.start, 2 * self.size) };
     }
 }
 
 /// A list that grows. Until the first item it takes no memory and no call;
 /// what it took it keeps until the process ends.
 pub struct List<T: Copy> {
-    items: NonNull<T>,
+    memory: Memory,
+    items: PhantomData<T>,
+}
+
+/// What a list is made of, whatever its items are.
+struct Memory {
+    start: NonNull<c_void>,
+    /// Items in use.
     length: usize,
     /// Bytes that are mapped.
     mapped: usize,
@@ -80,75 +91,83 @@ pub struct List<T: Copy> {
 impl<T: Copy> List<T> {
     /// An empty list.
     pub const fn new() -> List<T> {
-        List { items: NonNull::dangling(), length: 0, mapped: 0 }
+        let memory = Memory { start: NonNull::<T>::dangling().cast(), length: 0, mapped: 0 };
+        List { memory, items: PhantomData }
     }
 
     /// Adds an item at the end. ENOMEM where there is no memory for it.
     pub fn push(&mut self, item: T) -> Result<()> {
-        if (self.length + 1) * size_of::<T>() > self.mapped {
-            // SAFETY: the range is this list's own mapping, and no slice of it is alive while
-            // `self` is borrowed for writing.
-            self.items = unsafe { double(self.items.cast(), &mut self.mapped) }?.cast();
-        }
-        // SAFETY: the place is inside the mapping.
-        unsafe { self.items.add(self.length).write(item) };
-        self.length += 1;
-        Ok(())
+        self.extend(slice::from_ref(&item))
     }
 
     /// Adds items at the end.
     pub fn extend(&mut self, items: &[T]) -> Result<()> {
-        items.iter().try_for_each(|item| self.push(*item))
+        // SAFETY: these are items of this list's size, and none of its own, which nobody can
+        // have a reference to while `self` is borrowed for writing.
+        unsafe { self.memory.append(items.as_ptr().cast(), items.len(), size_of::<T>()) }
     }
 
     /// Forgets the items, and keeps the memory for the next.
     pub fn clear(&mut self) {
-        self.length = 0;
+        self.memory.length = 0;
     }
 
     /// The items.
     pub fn as_slice(&self) -> &[T] {
         // SAFETY: that many items were written, and `T: Copy` needs no more.
-        unsafe { core::slice::from_raw_parts(self.items.as_ptr(), self.length) }
+        unsafe { slice::from_raw_parts(self.memory.start.as_ptr().cast(), self.memory.length) }
     }
 
     /// The items, to be changed.
     pub fn as_mut_slice(&mut self) -> &mut [T] {
         // SAFETY: as above, and `&mut self` makes the access the only one.
-        unsafe { core::slice::from_raw_parts_mut(self.items.as_ptr(), self.length) }
+        unsafe { slice::from_raw_parts_mut(self.memory.start.as_ptr().cast(), self.memory.length) }
     }
 
     /// Gives the memory back.
     pub fn free(self) {
         // SAFETY: the mapping is this list's own, and `self` is gone with it. The call cannot fail
         // for a range that was mapped, and refuses the empty one of a list without memory.
-        let _ = unsafe { call!(Sysno::munmap, self.items.as_ptr(), self.mapped) };
+        let _ = unsafe { call!(Sysno::munmap, self.memory.start.as_ptr(), self.memory.mapped) };
     }
 
     /// The items, from now on by themselves.
     pub fn leak<'a>(self) -> &'a mut [T] {
         // SAFETY: as above; the memory stays mapped, and nobody else has it any more.
-        unsafe { core::slice::from_raw_parts_mut(self.items.as_ptr(), self.length) }
+        unsafe { slice::from_raw_parts_mut(self.memory.start.as_ptr().cast(), self.memory.length) }
     }
 }
 
-/// Makes a mapping twice as long, or the first one where there is none.
-///
-/// # Safety
-/// The old mapping must be the caller's own, and is not to be used afterwards.
-#[inline(never)]
-unsafe fn double(start: NonNull<c_void>, mapped: &mut usize) -> Result<NonNull<c_void>> {
-    let old = *mapped;
-    if old == 0 {
-        let first = map(4096)?;
-        *mapped = 4096;
-        return Ok(first);
+impl Memory {
+    /// Adds so many items of this size, after making the mapping as large as it takes.
+    ///
+    /// # Safety
+    /// The items are readable, of the size of all others, and not in this mapping,
+    /// which moves.
+    #[inline(never)]
+    unsafe fn append(&mut self, items: *const u8, count: usize, size: usize) -> Result<()> {
+        let used = self.length * size;
+        while used + count * size > self.mapped {
+            let (start, old) = (self.start.as_ptr(), self.mapped);
+            let moved = match old {
+                0 => map(FIRST),
+                // SAFETY: the mapping is this value's own, and the old place is not used again.
+                _ => unsafe { call!(Sysno::mremap, start, old, 2 * old, libc::MREMAP_MAYMOVE) },
+            }?;
+            self.start = NonNull::new(moved as *mut c_void).ok_or(Errno::ENOMEM)?;
+            self.mapped = if old == 0 { FIRST } else { 2 * old };
+        }
+        // SAFETY: the room was just made, and the rest is the caller's promise.
+        unsafe {
+            self.start
+                .as_ptr()
+                .byte_add(used)
+                .cast::<u8>()
+                .copy_from_nonoverlapping(items, count * size)
+        };
+        self.length += count;
+        Ok(())
     }
-    // SAFETY: the caller's promise.
-    let moved =
-        unsafe { call!(Sysno::mremap, start.as_ptr(), old, 2 * old, libc::MREMAP_MAYMOVE) }?;
-    *mapped = 2 * old;
-    NonNull::new(moved as *mut c_void).ok_or(Errno::ENOMEM)
 }
 
 impl<T: Copy> Default for List<T> {

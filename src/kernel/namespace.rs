@@ -42,4 +42,10 @@ impl Names {
         // SAFETY: the kernel ends each name with a NUL.
         unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) }
     }
+
+    /// The kernel's version, as `6.1.0-9-amd64`.
+    pub fn release(&self) -> &CStr {
+        // SAFETY: likewise.
+        unsafe { CStr::from_ptr(self.0.release.as_ptr()) }
+    }
 }

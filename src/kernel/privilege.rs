@@ -4,6 +4,7 @@ use core::ffi::c_int;
 
 use syscalls::Sysno;
 
+use super::process::prctl;
 use super::{Result, call, left_out, perform};
 
 /// The kernel's `struct __user_cap_header_struct`, for this process.
@@ -16,36 +17,25 @@ struct CapabilityHeader {
 /// Version 3 of capset(2), of Linux 2.6.26: 64 capabilities in two halves.
 const CAPABILITIES: CapabilityHeader = CapabilityHeader { version: 0x2008_0522, pid: 0 };
 
-/// Half of the sets: the kernel's `struct __user_cap_data_struct`.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct CapabilityData {
-    effective: u32,
-    permitted: u32,
-    inheritable: u32,
-}
-
-/// capget(2): the permitted set.
+/// capget(2): the permitted set. The kernel's two `struct __user_cap_data_struct` are, for
+/// the low half of the sets and for the high one, effective, permitted, inheritable.
 pub fn capabilities() -> Result<u64> {
-    let mut halves = [CapabilityData { effective: 0, permitted: 0, inheritable: 0 }; 2];
+    let mut halves = [0u32; 6];
     let mut header = CAPABILITIES;
     // SAFETY: the header is read, and written if the kernel has no such version; both halves are
     // written.
     unsafe { perform!(Sysno::capget, &raw mut header, halves.as_mut_ptr()) }?;
-    let [low, high] = halves.map(|half| u64::from(half.permitted));
-    Ok(high << 32 | low)
+    let [_, low, _, _, high, _] = halves;
+    Ok(u64::from(high) << 32 | u64::from(low))
 }
 
 /// capset(2): makes `set` the permitted and the effective set, and `inheritable`
 /// what its name says; what is not in both leaves the ambient set too
 /// (capabilities(7)). EPERM for one that is not permitted now.
 pub fn set_capabilities(set: u64, inheritable: u64) -> Result<()> {
-    let half = |shift| {
-        let [set, inheritable] = [set, inheritable].map(|bits| (bits >> shift) as u32);
-        let inheritable = if left_out(c"empty inheritable set") { set } else { inheritable };
-        CapabilityData { effective: set, permitted: set, inheritable }
-    };
-    let halves = [half(0), half(32)];
+    let inheritable = if left_out(c"empty inheritable set") { set } else { inheritable };
+    let (low, high) = (set as u32, (set >> 32) as u32);
+    let halves = [low, low, inheritable as u32, high, high, (inheritable >> 32) as u32];
     let mut header = CAPABILITIES;
     // SAFETY: the header is as for capget(2), and both halves are only read.
     unsafe { perform!(Sysno::capset, &raw mut header, halves.as_ptr()) }
@@ -54,26 +44,24 @@ pub fn set_capabilities(set: u64, inheritable: u64) -> Result<()> {
 /// Lets the permitted set pass through the change of ids to come, until the next
 /// execve(2): PR_SET_KEEPCAPS.
 pub fn keep_capabilities() -> Result<()> {
-    super::process::prctl(libc::PR_SET_KEEPCAPS, 1).map(drop)
+    prctl(libc::PR_SET_KEEPCAPS, 1, 0)
 }
 
 /// Puts a capability that is permitted and inheritable into the ambient set, which
 /// execve(2) gives to whoever is not root (PR_CAP_AMBIENT). EINVAL before Linux 4.3.
 pub fn raise_ambient(capability: u32) -> Result<()> {
-    let raise = libc::PR_CAP_AMBIENT_RAISE;
-    // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::prctl, libc::PR_CAP_AMBIENT, raise, capability, 0, 0) }
+    prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE as usize, capability)
 }
 
 /// Takes a capability out of the bounding set (PR_CAPBSET_DROP): no later
 /// execve(2) gives it back. EINVAL behind the last one that this kernel knows.
 pub fn drop_from_bounding_set(capability: u32) -> Result<()> {
-    super::process::prctl(libc::PR_CAPBSET_DROP, capability as usize).map(drop)
+    prctl(libc::PR_CAPBSET_DROP, capability as usize, 0)
 }
 
 /// Forbids execve(2) to give more than there is: PR_SET_NO_NEW_PRIVS.
 pub fn set_no_new_privileges() -> Result<()> {
-    super::process::prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map(drop)
+    prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0)
 }
 
 /// setgroups(2): exactly these. EINVAL for more than 65536, or for one that this user

@@ -51,32 +51,42 @@ pub unsafe fn go_on(entry: unsafe extern "C" fn(*mut c_void) -> !, argument: *mu
 }
 
 /// What the new process is to do, as it lies on the old one's stack.
-struct Start<'a, T> {
-    entry: fn(&mut T) -> u8,
-    argument: &'a mut T,
+struct Start {
+    entry: unsafe fn(*mut c_void) -> u8,
+    argument: *mut c_void,
 }
 
-unsafe extern "C" fn begin<T>(start: *mut c_void) -> ! {
-    // SAFETY: `launch` passes a pointer to its own `Start<T>`. Where memory is shared the parent
+unsafe extern "C" fn begin(start: *mut c_void) -> ! {
+    // SAFETY: `launch` passes a pointer to its own `Start`. Where memory is shared the parent
     // sleeps in clone(2) while this runs; where it is not, this is the copy.
-    let start = unsafe { &mut *start.cast::<Start<T>>() };
-    exit((start.entry)(start.argument))
+    let Start { entry, argument } = unsafe { start.cast::<Start>().read() };
+    // SAFETY: `argument` is what `entry` expects, by the promise of who called `launch`.
+    exit(unsafe { entry(argument) })
 }
 
 /// # Safety
-/// With CLONE_VM, also CLONE_VFORK: the child uses memory of this frame.
-unsafe fn launch<T>(
+/// With CLONE_VM, also CLONE_VFORK: the child uses memory of this frame. `argument` is
+/// what `entry` expects, and nobody else's meanwhile.
+#[inline(never)]
+unsafe fn launch(
     flags: c_int,
     stack: &mut Stack,
-    argument: &mut T,
-    entry: fn(&mut T) -> u8,
+    argument: *mut c_void,
+    entry: unsafe fn(*mut c_void) -> u8,
 ) -> Result<Pid> {
     let mut start = Start { entry, argument };
     let flags = (flags | libc::SIGCHLD) as u32 as usize;
-    // SAFETY: the stack is mapped, aligned, borrowed for the call, and `begin::<T>` takes a
-    // `Start<T>`, which outlives the child's use of it by the caller's promise.
-    let answer = unsafe { arch::clone(flags, stack.top(), begin::<T>, (&raw mut start).cast()) };
+    // SAFETY: the stack is mapped, aligned, borrowed for the call, and `begin` takes a
+    // `Start`, which outlives the child's use of it by the caller's promise.
+    let answer = unsafe { arch::clone(flags, stack.top(), begin, (&raw mut start).cast()) };
     errno::number(answer as usize).map(|number| Pid(number as c_int))
+}
+
+/// A function of one reference as one of a plain pointer, so that one `launch` does for all.
+fn of_pointer<T>(entry: fn(&mut T) -> u8) -> unsafe fn(*mut c_void) -> u8 {
+    // SAFETY: a reference to a sized type is passed as a pointer is ("ABI compatibility" in the
+    // documentation of the primitive type fn).
+    unsafe { core::mem::transmute(entry) }
 }
 
 /// clone(2) of a process with a copy of this memory, in the new namespaces
@@ -95,7 +105,7 @@ pub fn clone_process<T>(
         | libc::CLONE_NEWNET
         | libc::CLONE_NEWUSER;
     // SAFETY: without CLONE_VM the child works on its own copy of everything.
-    unsafe { launch(namespaces & KINDS, stack, argument, entry) }
+    unsafe { launch(namespaces & KINDS, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
 /// clone(2) with CLONE_VM and CLONE_VFORK: the child runs `entry(argument)` in
@@ -105,7 +115,7 @@ pub fn spawn<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> u8) ->
     let flags = libc::CLONE_VM | libc::CLONE_VFORK;
     // SAFETY: CLONE_VFORK keeps this frame, and so `argument`, out of use until the child is gone
     // from this memory.
-    unsafe { launch(flags, stack, argument, entry) }
+    unsafe { launch(flags, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
 /// execve(2): on success it does not return.
@@ -213,22 +223,23 @@ pub fn new_session() -> Result<()> {
     unsafe { call!(Sysno::setsid) }.map(drop)
 }
 
-pub(super) fn prctl(option: c_int, value: usize) -> Result<usize> {
-    // SAFETY: callers pass options that take plain numbers.
-    unsafe { call!(Sysno::prctl, option, value, 0, 0, 0) }
+#[inline(never)]
+pub(super) fn prctl(option: c_int, value: usize, further: u32) -> Result<()> {
+    // SAFETY: callers pass options that take plain numbers and give nothing.
+    unsafe { perform!(Sysno::prctl, option, value, further, 0, 0) }
 }
 
 /// Lets the kernel kill this process when its parent ends (PR_SET_PDEATHSIG).
 /// A change of the process's ids clears it.
 pub fn die_with_parent() -> Result<()> {
-    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize).map(drop)
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize, 0)
 }
 
 /// Opens or closes the memory and the /proc entries of this process, and of those
 /// that share its memory, to processes of the same user (PR_SET_DUMPABLE).
 /// execve(2) opens them again.
 pub fn set_dumpable(open: bool) -> Result<()> {
-    prctl(libc::PR_SET_DUMPABLE, usize::from(open)).map(drop)
+    prctl(libc::PR_SET_DUMPABLE, usize::from(open), 0)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! to the bin alone; the library's tests have all of this from std.
 
 use core::ffi::c_void;
+use core::ptr::NonNull;
 
 use thimble::kernel::{self, Argv};
 
@@ -22,10 +23,9 @@ pub unsafe extern "C" fn start(stack: *mut c_void) -> ! {
 unsafe extern "C" fn begin(stack: *mut c_void) -> ! {
     // SAFETY: the kernel laid out `stack` like this, and it lives as long as the process.
     let (arguments, environment) = unsafe {
-        let stack: *const usize = stack.cast();
-        let count = *stack;
+        let stack = NonNull::new_unchecked(stack).cast::<usize>();
         let arguments = stack.add(1);
-        let environment = arguments.add(count + 1);
+        let environment = arguments.add(stack.read() + 1);
         (Argv::from_raw(arguments.cast()), Argv::from_raw(environment.cast()))
     };
     kernel::exit(thimble::main(arguments, environment))

@@ -23,7 +23,7 @@ impl<'a> Word<'a> {
     /// Whether it is the variable of this name, that is, goes on with a `=`.
     pub fn is_variable(self, name: &[u8]) -> bool {
         let mut at = self.0.as_ptr().cast::<u8>();
-        for byte in name.iter().chain(b"=") {
+        for byte in name {
             // SAFETY: every byte before this one was equal to one that is no NUL, so this one is
             // still of the string.
             if *byte == 0 || unsafe { at.read() } != *byte {
@@ -31,7 +31,8 @@ impl<'a> Word<'a> {
             }
             at = at.wrapping_add(1);
         }
-        true
+        // SAFETY: likewise.
+        unsafe { at.read() == b'=' }
     }
 
     /// The word as a string.
@@ -58,54 +59,63 @@ pub fn c_string(bytes: &[u8]) -> Option<&CStr> {
     (nul + 1 == bytes.len()).then(|| unsafe { CStr::from_bytes_with_nul_unchecked(bytes) })
 }
 
-/// A vector as execve(2) takes it: words, and a null behind them.
+/// A vector as execve(2) takes it: the place of words with a null behind them.
 #[derive(Clone, Copy)]
-pub struct Argv<'a>(&'a [Option<Word<'a>>]);
+pub struct Argv<'a>(NonNull<Option<Word<'a>>>);
 
 impl<'a> Argv<'a> {
     /// No words.
-    pub const EMPTY: Argv<'static> = Argv(&[None]);
+    pub const EMPTY: Argv<'static> = Argv::of(&[None]);
+
+    /// The one word `/bin/sh`.
+    pub const SHELL: Argv<'static> = Argv::of(&[Some(Word::new(c"/bin/sh")), None]);
+
+    const fn of(words: &'a [Option<Word<'a>>]) -> Argv<'a> {
+        // SAFETY: a slice never lies at the null address.
+        Argv(unsafe { NonNull::new_unchecked(words.as_ptr().cast_mut()) })
+    }
 
     /// The vector at `first`, up to its null.
     ///
     /// # Safety
     /// There is such a vector, and it and its strings live unchanged for 'a.
-    pub unsafe fn from_raw(first: *const Option<Word<'a>>) -> Argv<'a> {
-        let mut length = 1;
-        // SAFETY: each entry up to the null is readable.
-        while unsafe { &*first.add(length - 1) }.is_some() {
-            length += 1;
-        }
-        // SAFETY: `length` entries were just read.
-        Argv(unsafe { core::slice::from_raw_parts(first, length) })
+    pub unsafe fn from_raw(first: NonNull<Option<Word<'a>>>) -> Argv<'a> {
+        Argv(first)
     }
 
-    /// The slice as a vector, if its last entry, and only that, is the null.
+    /// The slice as a vector, if its last entry is the null.
     pub fn new(words: &'a [Option<Word<'a>>]) -> Option<Argv<'a>> {
-        let null = words.iter().position(Option::is_none)?;
-        (null + 1 == words.len()).then_some(Argv(words))
+        matches!(words, [.., None]).then_some(Argv::of(words))
     }
 
     /// The first word.
-    pub fn first(&self) -> Option<&'a CStr> {
-        self.0.first().copied().flatten().map(Word::text)
+    pub fn first(mut self) -> Option<&'a CStr> {
+        self.shift()
     }
 
     /// Takes the first word off; `None` at the end.
     pub fn shift(&mut self) -> Option<&'a CStr> {
-        let word = self.first()?;
-        self.0 = self.0.get(1..)?;
+        self.next().map(Word::text)
+    }
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Word<'a>> {
+        // SAFETY: there is an entry at least, and it lives unchanged for 'a.
+        let word = unsafe { self.0.read() }?;
+        // SAFETY: behind a word there is another entry.
+        self.0 = unsafe { self.0.add(1) };
         Some(word)
     }
 
     /// The variable of this name, in a vector that is an environment.
-    pub fn variable(&self, name: &[u8]) -> Option<Word<'a>> {
-        self.0.iter().copied().flatten().find(|word| word.is_variable(name))
-    }
-
-    /// The words in turn.
-    pub fn words(&self) -> impl Iterator<Item = &'a CStr> + use<'a> {
-        self.0.iter().map_while(|word| word.map(Word::text))
+    #[inline(never)]
+    pub fn variable(mut self, name: &[u8]) -> Option<Word<'a>> {
+        loop {
+            let word = self.next()?;
+            if word.is_variable(name) {
+                return Some(word);
+            }
+        }
     }
 
     pub(super) fn as_ptr(&self) -> *const Option<Word<'a>> {

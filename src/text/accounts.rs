@@ -5,12 +5,14 @@
 
 use core::ffi::CStr;
 
-use super::{Packed, Parts, pack, parse_whole, split_at};
+use super::{Packed, Parts, has_part, pack, parse_whole, split_at};
 
 /// A user's or group's number. The highest one is none: it means "leave it as
 /// it is" to setresuid(2).
+#[inline(never)]
 pub fn parse_id(digits: &[u8]) -> Option<u32> {
-    parse_whole(digits).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != u32::MAX)
+    let id = parse_whole(digits)?;
+    (id < u64::from(u32::MAX)).then_some(id as u32)
 }
 
 /// `USER` and, if it is given, `GROUP` of a `USER[:GROUP]`, as they are written.
@@ -31,13 +33,14 @@ pub fn numeric_ids(word: &CStr) -> (Option<u32>, Option<u32>) {
 /// Whether a word is a number or may be the name of a user or group. All digits
 /// are always a number, as with docker.
 fn is_account(word: &[u8]) -> bool {
-    let plain = |byte: &u8| !byte.is_ascii_control() && *byte != b':';
-    let digits = word.iter().all(u8::is_ascii_digit);
-    if digits {
-        parse_id(word).is_some()
-    } else {
-        !word.starts_with(b"-") && word.iter().all(plain)
+    let mut digits = true;
+    for byte in word {
+        digits &= byte.is_ascii_digit();
+        if byte.is_ascii_control() || *byte == b':' {
+            return false;
+        }
     }
+    if digits { parse_id(word).is_some() } else { !word.starts_with(b"-") }
 }
 
 /// `USER[:GROUP]`
@@ -57,62 +60,89 @@ pub const USER_FIELDS: usize = 7;
 /// How many fields a line of /etc/group has.
 pub const GROUP_FIELDS: usize = 4;
 
-/// A line of one of the files.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Account<'a> {
-    /// The name of the user or group.
-    pub name: &'a [u8],
-    /// Its number.
+/// The lines of one of the files, read one after the other.
+pub struct Accounts<'a> {
+    lines: Parts<'a>,
+    /// How many fields each line must have.
+    count: usize,
+    /// The number of the line.
+    pub line: u32,
+    /// Whether it is well-formed, without which the rest says nothing.
+    pub good: bool,
+    fields: [&'a [u8]; USER_FIELDS],
+    /// The number of the user or group.
     pub id: u32,
     /// Of a user, the number of the primary group; 0 of a group.
     pub group: u32,
-    /// Of a group, the names of its members with commas between them.
-    pub members: &'a [u8],
-    /// Of a user, the home directory.
-    pub home: &'a [u8],
 }
 
-impl<'a> Account<'a> {
-    /// Reads a line that must have so many fields.
+impl<'a> Accounts<'a> {
+    /// Those of a file whose lines have so many fields, before the first.
     #[inline(never)]
-    fn of(line: &'a [u8], count: usize) -> Option<Account<'a>> {
-        let field = |number| Parts::of(line, b':').nth(number).unwrap_or(&[]);
-        let good = Parts::of(line, b':').count() == count
-            && !line.starts_with(b":")
-            && !line.iter().any(u8::is_ascii_control);
-        // Of a user the primary group, of a group the members.
-        let fourth = field(3);
-        let group = if count == USER_FIELDS { parse_id(fourth)? } else { 0 };
-        let (name, id) = (field(0), parse_id(field(2))?);
-        good.then_some(Account { name, id, group, members: fourth, home: field(5) })
+    pub fn of(file: &'a [u8], count: usize) -> Accounts<'a> {
+        let (lines, fields) = (Parts::of(file, b'\n'), [&[][..]; USER_FIELDS]);
+        Accounts { lines, count, line: 0, good: false, fields, id: 0, group: 0 }
+    }
+
+    /// Goes to the next line that is not empty; `false` at the end. The last one needs
+    /// no line feed.
+    #[inline(never)]
+    pub fn next(&mut self) -> bool {
+        for line in &mut self.lines {
+            self.line += 1;
+            if !line.is_empty() {
+                self.good = self.take(line).is_some();
+                return true;
+            }
+        }
+        false
+    }
+
+    /// `None` if the line is malformed.
+    fn take(&mut self, line: &'a [u8]) -> Option<()> {
+        let mut count = 0;
+        for field in Parts::of(line, b':') {
+            *self.fields.get_mut(count)? = field;
+            count += 1;
+        }
+        let [name, _, id, fourth, ..] = self.fields;
+        self.id = parse_id(id)?;
+        self.group = if self.count == USER_FIELDS { parse_id(fourth)? } else { 0 };
+        let good = count == self.count && !name.is_empty();
+        (good && !line.iter().any(u8::is_ascii_control)).then_some(())
+    }
+
+    /// Goes to the first line with this number, if the word is one, or else with this
+    /// name. `false` if there is none.
+    #[inline(never)]
+    pub fn find(&mut self, wanted: &[u8]) -> bool {
+        let number = parse_id(wanted);
+        while self.next() {
+            let found = number.map_or(self.name() == wanted, |number| number == self.id);
+            if found && self.good {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// The name of the user or group.
+    pub fn name(&self) -> &'a [u8] {
+        let [name, ..] = self.fields;
+        name
+    }
+
+    /// Of a user, the home directory.
+    pub fn home(&self) -> &'a [u8] {
+        let [.., home, _] = self.fields;
+        home
     }
 
     /// Whether this group has a member of this name.
     pub fn has_member(&self, name: &[u8]) -> bool {
-        Parts::of(self.members, b',').any(|member| member == name)
+        let [_, _, _, members, ..] = self.fields;
+        has_part(members, b',', name)
     }
-}
-
-/// The number of the first line that is malformed, in a file whose lines have so
-/// many fields. An empty line is none; the last one needs no line feed.
-pub fn malformed_line(file: &[u8], fields: usize) -> Option<u32> {
-    let mut number = 0;
-    let bad = Parts::of(file, b'\n').find(|line| {
-        number += 1;
-        !line.is_empty() && Account::of(line, fields).is_none()
-    });
-    bad.map(|_| number)
-}
-
-/// The lines of a file.
-pub fn accounts<'a>(file: &'a [u8], fields: usize) -> impl Iterator<Item = Account<'a>> {
-    Parts::of(file, b'\n').filter_map(move |line| Account::of(line, fields))
-}
-
-/// The first line with this number, if the word is one, or else with this name.
-pub fn find_account<'a>(file: &'a [u8], fields: usize, wanted: &[u8]) -> Option<Account<'a>> {
-    let id = parse_id(wanted);
-    accounts(file, fields).find(|account| id.map_or(account.name == wanted, |id| account.id == id))
 }
 
 #[cfg(test)]
@@ -167,18 +197,27 @@ mod tests {
         }
     }
 
-    fn users(file: &[u8]) -> Result<Vec<Account<'_>>, u32> {
-        let bad = malformed_line(file, USER_FIELDS);
-        bad.map_or(Ok(accounts(file, USER_FIELDS).collect()), Err)
+    /// Name, number, primary group and home of each, or the first line that is malformed.
+    fn all(file: &[u8], count: usize) -> Result<Vec<(&[u8], u32, u32, &[u8])>, u32> {
+        let (mut accounts, mut all) = (Accounts::of(file, count), Vec::new());
+        while accounts.next() {
+            if !accounts.good {
+                return Err(accounts.line);
+            }
+            all.push((accounts.name(), accounts.id, accounts.group, accounts.home()));
+        }
+        Ok(all)
+    }
+
+    fn users(file: &[u8]) -> Result<Vec<(&[u8], u32, u32, &[u8])>, u32> {
+        all(file, USER_FIELDS)
     }
 
     #[test]
     fn lines_of_users() {
         let file = b"root:x:0:0:root:/root:/bin/sh\n\nalice::1000:100:A, B:/home/alice:";
-        let got = users(file).unwrap();
-        let fields: Vec<_> = got.iter().map(|user| (user.name, user.id, user.group)).collect();
-        assert_eq!(fields, [(&b"root"[..], 0, 0), (b"alice", 1000, 100)]);
-        assert_eq!(got[1].home, b"/home/alice");
+        let want = [(&b"root"[..], 0, 0, &b"/root"[..]), (b"alice", 1000, 100, b"/home/alice")];
+        assert_eq!(users(file).unwrap(), want);
         assert_eq!(users(b""), Ok(vec![]));
     }
 
@@ -208,17 +247,19 @@ mod tests {
     #[test]
     fn lines_of_groups() {
         let file = b"root:x:0:\nstaff:x:50:alice,bob\nnone:x:7:,\n";
-        assert_eq!(malformed_line(file, GROUP_FIELDS), None);
-        let found: Vec<_> = accounts(file, GROUP_FIELDS)
-            .map(|group| (group.id, group.has_member(b"bob"), group.has_member(b"bo")))
-            .collect();
-        assert_eq!(found, [(0, false, false), (50, true, false), (7, false, false)]);
+        assert_eq!(all(file, GROUP_FIELDS).map(|all| all.len()), Ok(3));
+        let mut groups = Accounts::of(file, GROUP_FIELDS);
+        for want in [(0, false, false), (50, true, false), (7, false, false)] {
+            assert!(groups.next());
+            assert_eq!((groups.id, groups.has_member(b"bob"), groups.has_member(b"bo")), want);
+        }
         for bad in [&b"a:x:1"[..], b"a:x:1:b:c", b"a:x:b:", b"a:x:4294967295:"] {
-            assert_eq!(malformed_line(bad, GROUP_FIELDS), Some(1));
+            assert_eq!(all(bad, GROUP_FIELDS), Err(1));
         }
         for (wanted, id) in [("staff", Some(50)), ("50", Some(50)), ("sta", None), ("8", None)] {
-            let found = find_account(file, GROUP_FIELDS, wanted.as_bytes());
-            assert_eq!(found.map(|group| group.id), id, "{wanted}");
+            let mut groups = Accounts::of(file, GROUP_FIELDS);
+            let found = groups.find(wanted.as_bytes());
+            assert_eq!(found.then_some(groups.id), id, "{wanted}");
         }
     }
 
@@ -234,12 +275,13 @@ mod tests {
         #[test]
         fn whatever_the_file_holds_what_is_taken_stands_in_it(file: Vec<u8>, fields in 0..9usize) {
             let lines = file.split(|byte| *byte == b'\n').count();
-            for account in accounts(&file, fields) {
-                prop_assert!(account.id != u32::MAX && account.group != u32::MAX);
-                prop_assert!(!account.name.is_empty() && !account.name.contains(&b':'));
-            }
-            if let Some(line) = malformed_line(&file, fields) {
-                prop_assert!((1..=lines).contains(&(line as usize)));
+            let mut accounts = Accounts::of(&file, fields);
+            while accounts.next() {
+                prop_assert!((1..=lines).contains(&(accounts.line as usize)));
+                if accounts.good {
+                    prop_assert!(accounts.id != u32::MAX && accounts.group != u32::MAX);
+                    prop_assert!(!accounts.name().is_empty() && !accounts.name().contains(&b':'));
+                }
             }
         }
 
@@ -259,8 +301,7 @@ mod tests {
             let got = users(&file).unwrap();
             prop_assert_eq!(got.len(), names.len());
             for (user, name) in got.iter().zip(&names) {
-                prop_assert_eq!(user.name, name.as_bytes());
-                prop_assert_eq!((user.id, user.group, user.home), (id, group, home.as_bytes()));
+                prop_assert_eq!(*user, (name.as_bytes(), id, group, home.as_bytes()));
             }
         }
     }

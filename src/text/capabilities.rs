@@ -1,30 +1,29 @@
 //! The names of the capabilities.
 
-use super::{Packed, Text, pack, place_in};
+use super::{PackedList, pack_list, place_by};
 
-/// By number, as in capabilities(7), without their `CAP_`, with a NUL between two.
-const NAMES: Packed = pack!(
+/// By number, as in capabilities(7), without their `CAP_`, each up to a NUL.
+const NAMES: PackedList = pack_list!(
     "CHOWN\0DAC_OVERRIDE\0DAC_READ_SEARCH\0FOWNER\0FSETID\0KILL\0SETGID\0SETUID\0\
      SETPCAP\0LINUX_IMMUTABLE\0NET_BIND_SERVICE\0NET_BROADCAST\0NET_ADMIN\0NET_RAW\0IPC_LOCK\0\
      IPC_OWNER\0SYS_MODULE\0SYS_RAWIO\0SYS_CHROOT\0SYS_PTRACE\0SYS_PACCT\0SYS_ADMIN\0SYS_BOOT\0\
      SYS_NICE\0SYS_RESOURCE\0SYS_TIME\0SYS_TTY_CONFIG\0MKNOD\0LEASE\0AUDIT_WRITE\0\
      AUDIT_CONTROL\0SETFCAP\0MAC_OVERRIDE\0MAC_ADMIN\0SYSLOG\0WAKE_ALARM\0BLOCK_SUSPEND\0\
-     AUDIT_READ\0PERFMON\0BPF\0CHECKPOINT_RESTORE"
+     AUDIT_READ\0PERFMON\0BPF\0CHECKPOINT_RESTORE\0"
 );
 
 /// The set that a name means: one capability, with or without `CAP_` and in
 /// any case of letters, or every one for `ALL`.
 pub fn capability(name: &[u8]) -> Option<u64> {
-    let mut upper = Text::new();
-    for byte in name {
-        upper.push(&[byte.to_ascii_uppercase()]);
-    }
-    let name = upper.as_bytes();
-    if name == b"ALL" {
+    let place = |list, name| place_by(u8::eq_ignore_ascii_case, list, name);
+    if place(pack_list!("ALL\0"), name).is_some() {
         return Some(u64::MAX);
     }
-    let name = name.strip_prefix(b"CAP_").unwrap_or(name);
-    place_in(NAMES, name).map(|number| 1 << number)
+    let bare = match name.split_at_checked(4) {
+        Some((start, rest)) if place(pack_list!("CAP_\0"), start).is_some() => rest,
+        _ => name,
+    };
+    place(NAMES, bare).map(|number| 1 << number)
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! The kernel's error numbers in words, as errno(3) has them.
 
-use super::{Key, Packed, Text, pack};
+use super::{Key, PackedList, Text, pack_list};
 
 /// The number, the name and the text of each error, up to a NUL. The numbers
 /// are those of asm-generic, which every processor thimble knows uses. Left
 /// out is what no system call of thimble's can answer.
-const ERRORS: Packed = pack!(
+const ERRORS: PackedList = pack_list!(
     "\
     \x01EPERM: Operation not permitted\0\
     \x02ENOENT: No such file or directory\0\

@@ -4,51 +4,40 @@ use core::ffi::CStr;
 
 use super::Text;
 
-/// The fields of a word; `\:` is a colon in one of them.
-pub struct Fields {
-    /// So many at most; what is too much is in `count`.
-    fields: [Text; 3],
-    count: usize,
+/// A field of a word as it is written there, where `\:` is a colon in it; `None`
+/// if there are not so many.
+#[inline(never)]
+pub fn field(word: &CStr, number: usize) -> Option<&[u8]> {
+    let mut rest = word.to_bytes();
+    let mut before = number;
+    loop {
+        let mut end = 0;
+        let mut last = 0;
+        while let Some(byte) = rest.get(end)
+            && (*byte != b':' || last == b'\\')
+        {
+            last = *byte;
+            end += 1;
+        }
+        if before == 0 {
+            return rest.get(..end);
+        }
+        rest = rest.get(end + 1..)?;
+        before -= 1;
+    }
 }
 
-impl Fields {
-    /// The fields of `word`.
-    pub fn of(word: &CStr) -> Fields {
-        let mut fields = Fields { fields: [const { Text::new() }; 3], count: 1 };
-        let mut rest = word.to_bytes();
+impl Text {
+    /// Adds what a field means, if there is one.
+    #[inline(never)]
+    pub fn push_field(&mut self, field: Option<&[u8]>) {
+        let mut rest = field.unwrap_or(&[]);
         while let [byte, after @ ..] = rest {
             rest = after;
-            let byte = match (byte, after) {
-                (b':', _) => {
-                    fields.count += 1;
-                    continue;
-                }
-                (b'\\', [b':', after @ ..]) => {
-                    rest = after;
-                    b':'
-                }
-                _ => *byte,
-            };
-            if let Some(field) = fields.fields.get_mut(fields.count - 1) {
-                field.push(&[byte]);
+            if *byte != b'\\' || after.first() != Some(&b':') {
+                self.push(&[*byte]);
             }
         }
-        fields
-    }
-
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.count
-    }
-
-    /// A field; empty if it is not there.
-    pub fn bytes(&self, number: usize) -> &[u8] {
-        self.fields.get(number).map_or(&[], Text::as_bytes)
-    }
-
-    /// A field for a system call; `None` if it is too long.
-    pub fn c_str(&self, number: usize) -> Option<&CStr> {
-        self.fields.get(number)?.as_c_str()
     }
 }
 
@@ -66,11 +55,15 @@ mod tests {
             (c":", vec!["", ""]),
             (c"/a\\:b:/c\\:d", vec!["/a:b", "/c:d"]),
             (c"/a\\b:/c\\", vec!["/a\\b", "/c\\"]),
+            (c"a:b::d", vec!["a", "b", "", "d"]),
         ] {
-            let fields = Fields::of(word);
-            let got: Vec<_> = (0..fields.count()).map(|number| fields.bytes(number)).collect();
+            let mut got = vec![];
+            while let Some(field) = field(word, got.len()) {
+                let mut text = Text::new();
+                text.push_field(Some(field));
+                got.push(text.as_bytes().to_vec());
+            }
             assert_eq!(got, want.iter().map(|field| field.as_bytes()).collect::<Vec<_>>());
         }
-        assert_eq!(Fields::of(c"a:b:c:d").count(), 4);
     }
 }

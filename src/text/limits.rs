@@ -2,13 +2,13 @@
 
 use core::ffi::CStr;
 
-use super::{Key, Packed, Text, pack, parse_whole, place_in, split_at};
+use super::{Key, Packed, PackedList, Parts, Text, pack, pack_list, parse_whole, place_in};
 
 /// How many there are (RLIM_NLIMITS).
 pub const LIMITS: usize = 16;
 
 /// By number, as docker names them; `as` is none of its, so nothing stands there.
-const NAMES: Packed = pack!(
+const NAMES: PackedList = pack_list!(
     "cpu\0fsize\0data\0stack\0core\0rss\0nproc\0nofile\0memlock\0\0locks\0sigpending\0\
      msgqueue\0nice\0rtprio\0rttime\0"
 );
@@ -21,12 +21,13 @@ pub fn push_limit(number: usize, text: &mut Text) {
 /// Reads `NAME=SOFT[:HARD]`: the number of the limit, and both values. Otherwise
 /// says what it must be.
 pub fn parse_limit(word: &CStr) -> Result<(usize, [u64; 2]), Packed> {
-    let (name, values) = split_at(word, b'=').unwrap_or((word.to_bytes(), c""));
-    let number = place_in(NAMES, name).ok_or(pack!(
+    let mut parts = Parts::of(word.to_bytes(), b'=');
+    let number = place_in(NAMES, parts.next().unwrap_or(&[])).ok_or(pack!(
         "NAME must be core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending or stack"
     ))?;
-    let (soft, hard) = split_at(values, b':').unwrap_or((values.to_bytes(), values));
-    match (value(soft), value(hard.to_bytes())) {
+    let mut values = Parts::of(parts.rest().unwrap_or(&[]), b':');
+    let soft = values.next().and_then(value);
+    match (soft, values.rest().map_or(soft, value)) {
         (Some(soft), Some(hard)) if soft <= hard => Ok((number, [soft, hard])),
         _ => Err(pack!(
             "must be NAME=SOFT or NAME=SOFT:HARD, whole numbers or unlimited, SOFT not above HARD"
@@ -36,7 +37,7 @@ pub fn parse_limit(word: &CStr) -> Result<(usize, [u64; 2]), Packed> {
 
 fn value(text: &[u8]) -> Option<u64> {
     // RLIM_INFINITY is the highest number.
-    if matches!(text, b"unlimited" | b"-1") { Some(u64::MAX) } else { parse_whole(text) }
+    if text == b"unlimited" || text == b"-1" { Some(u64::MAX) } else { parse_whole(text) }
 }
 
 #[cfg(test)]

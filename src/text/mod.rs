@@ -13,17 +13,17 @@ mod rules;
 mod similar;
 
 pub use accounts::{
-    GROUP_FIELDS, USER_FIELDS, accounts, check_group, check_user, find_account, malformed_line,
-    numeric_ids, parse_id, user_and_group,
+    Accounts, GROUP_FIELDS, USER_FIELDS, check_group, check_user, numeric_ids, parse_id,
+    user_and_group,
 };
 pub use buffer::Text;
 pub use capabilities::capability;
 pub use errors::push_error;
-pub use fields::Fields;
+pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
-pub(crate) use packed::pack;
-pub use packed::{Key, Packed, pack_bytes, packed_length, place_in};
+pub use packed::{Key, Packed, PackedList, pack_bytes, packed_length, place_by, place_in};
+pub(crate) use packed::{pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
     check_oom_score, check_tmpfs, check_volume,
@@ -46,6 +46,11 @@ impl<'a> Parts<'a> {
     pub fn of(text: &'a [u8], between: u8) -> Parts<'a> {
         Parts { rest: Some(text), between }
     }
+
+    /// What is left behind those that were taken; `None` if the last one was.
+    pub fn rest(self) -> Option<&'a [u8]> {
+        self.rest
+    }
 }
 
 impl<'a> Iterator for Parts<'a> {
@@ -62,6 +67,11 @@ impl<'a> Iterator for Parts<'a> {
             None => self.rest.take(),
         }
     }
+}
+
+/// Whether one of the parts of a text between such bytes is this one.
+pub fn has_part(text: &[u8], between: u8, wanted: &[u8]) -> bool {
+    Parts::of(text, between).any(|part| part == wanted)
 }
 
 /// Splits a string at the first such byte: what is before, and what is behind.

@@ -5,7 +5,10 @@
 //! each of which may stand for a pair again. `tests/tools/pairs.py` finds the
 //! pairs that save most.
 
-use super::{Parts, Text};
+use core::ffi::CStr;
+
+use super::Text;
+use crate::kernel::Word;
 
 /// The pairs, the first standing for byte 128.
 const PAIRS: &[u8] = b"\
@@ -24,34 +27,58 @@ const DEPTH: usize = 16;
 macro_rules! pack {
     ($text:expr) => {{
         const TEXT: &[u8] = $text.as_bytes();
-        const PACKED: [u8; $crate::text::packed_length(TEXT)] = $crate::text::pack_bytes(TEXT);
-        $crate::text::Packed::new(&PACKED)
+        const PACKED: [u8; $crate::text::packed_length(TEXT) + 1] = $crate::text::pack_bytes(TEXT);
+        const { $crate::text::Packed::new(&PACKED) }
     }};
 }
 
-pub(crate) use pack;
+/// Packs texts that are known when this is compiled, each up to a NUL.
+macro_rules! pack_list {
+    ($texts:expr) => {{
+        const TEXTS: &[u8] = $texts.as_bytes();
+        const PACKED: [u8; $crate::text::packed_length(TEXTS)] = $crate::text::pack_bytes(TEXTS);
+        $crate::text::PackedList::new(&PACKED)
+    }};
+}
 
-/// A packed text.
+pub(crate) use {pack, pack_list};
+
+/// A packed text, up to a NUL: a pointer, where a slice would be two words at
+/// each of its many uses.
 #[derive(Clone, Copy)]
-pub struct Packed(&'static [u8]);
+pub struct Packed(Word<'static>);
 
 impl Packed {
-    /// What `pack!` made.
+    /// What `pack!` made: the packed bytes of a text without NULs, and a NUL.
     pub const fn new(bytes: &'static [u8]) -> Packed {
-        Packed(bytes)
+        match CStr::from_bytes_with_nul(bytes) {
+            Ok(text) => Packed(Word::new(text)),
+            Err(_) => unreachable!(),
+        }
     }
 
     /// No text.
-    pub const NONE: Packed = Packed(&[]);
+    pub const NONE: Packed = Packed(Word::new(c""));
 
     /// Whether there is no text.
     pub fn is_empty(self) -> bool {
-        self.0.is_empty()
+        self.0.text().is_empty()
     }
 
     /// Its bytes, one after the other.
     pub fn bytes(self) -> Unpack {
-        Unpack { rest: self.0, pending: [0; DEPTH], count: 0 }
+        Unpack::new(self.0.text().to_bytes())
+    }
+}
+
+/// Packed texts, each up to a NUL.
+#[derive(Clone, Copy)]
+pub struct PackedList(&'static [u8]);
+
+impl PackedList {
+    /// What `pack_list!` made.
+    pub const fn new(bytes: &'static [u8]) -> PackedList {
+        PackedList(bytes)
     }
 }
 
@@ -70,10 +97,9 @@ impl Text {
         }
     }
 
-    /// Adds one part of a packed text whose parts each end in a NUL. `false`
-    /// if it has no such part.
-    pub fn push_part(&mut self, text: Packed, key: Key) -> bool {
-        let mut bytes = text.bytes();
+    /// Adds one of a list of texts. `false` if it has no such one.
+    pub fn push_part(&mut self, list: PackedList, key: Key) -> bool {
+        let mut bytes = Unpack::new(list.0);
         let mut place = 0;
         while let Some(mut byte) = bytes.next() {
             let found = match key {
@@ -99,11 +125,30 @@ impl Text {
     }
 }
 
-/// The place of a word among the parts of a packed text with NULs between them.
-pub fn place_in(text: Packed, word: &[u8]) -> Option<usize> {
-    let mut parts = Text::new();
-    parts.push_packed(text);
-    Parts::of(parts.as_bytes(), 0).position(|part| part == word).filter(|_| !word.is_empty())
+/// The place of a word in a list of texts.
+#[inline(never)]
+pub fn place_in(list: PackedList, word: &[u8]) -> Option<usize> {
+    place_by(u8::eq, list, word)
+}
+
+/// The same, where `same` compares two letters.
+pub fn place_by(same: fn(&u8, &u8) -> bool, list: PackedList, word: &[u8]) -> Option<usize> {
+    let mut bytes = Unpack::new(list.0);
+    let mut place = 0;
+    // So much of the word the text has been until now.
+    let mut at = 0;
+    while let Some(byte) = bytes.next() {
+        if byte != 0 {
+            let here = word.get(at).is_some_and(|letter| same(letter, &byte));
+            at = if here { at + 1 } else { usize::MAX };
+        } else if at == word.len() && at > 0 {
+            return Some(place);
+        } else {
+            place += 1;
+            at = 0;
+        }
+    }
+    None
 }
 
 /// How a part of a text is found.
@@ -124,6 +169,10 @@ pub struct Unpack {
 }
 
 impl Unpack {
+    fn new(packed: &'static [u8]) -> Unpack {
+        Unpack { rest: packed, pending: [0; DEPTH], count: 0 }
+    }
+
     #[inline(never)]
     fn next(&mut self) -> Option<u8> {
         let mut byte = if self.count > 0 {
@@ -152,7 +201,7 @@ pub const fn packed_length(text: &[u8]) -> usize {
     squeeze(text).1
 }
 
-/// Packs a text into exactly as many bytes as it takes.
+/// Packs a text into as many bytes as it takes; one more becomes a NUL.
 pub const fn pack_bytes<const N: usize>(text: &[u8]) -> [u8; N] {
     let (squeezed, _) = squeeze(text);
     let mut packed = [0; N];
@@ -162,7 +211,7 @@ pub const fn pack_bytes<const N: usize>(text: &[u8]) -> [u8; N] {
 }
 
 /// Puts each pair in turn in place of what it stands for. A pair holds only
-/// bytes of before it, so one pass for each is enough.
+/// bytes of before it, so one pass for each is enough. Behind the text are NULs.
 #[allow(clippy::indexing_slicing)] // runs while compiling, where it fails the build
 const fn squeeze(text: &[u8]) -> ([u8; LONGEST], usize) {
     let mut bytes = [0; LONGEST];
@@ -189,7 +238,10 @@ const fn squeeze(text: &[u8]) -> ([u8; LONGEST], usize) {
             }
             to += 1;
         }
-        length = to;
+        while to < length {
+            length -= 1;
+            bytes[length] = 0;
+        }
         pair += 1;
     }
     (bytes, length)
@@ -209,7 +261,7 @@ mod tests {
     fn what_is_packed_comes_out_again() {
         let text = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
         assert_eq!(unpack(text), b"must be a whole number from 1 to 4194304, or -1 for no limit");
-        assert!(text.0.len() < 45, "it is smaller by a quarter at least");
+        assert!(text.0.text().count_bytes() < 45, "it is smaller by a quarter at least");
         assert!(unpack(pack!("")).is_empty());
     }
 
@@ -217,7 +269,7 @@ mod tests {
     fn every_pair_unpacks_within_the_depth() {
         assert!(PAIRS.len() <= 256);
         for byte in 128..128 + PAIRS.len() / 2 {
-            let packed = Packed::new(Box::leak(Box::new([byte as u8])));
+            let packed = Packed::new(Box::leak(Box::new([byte as u8, 0])));
             assert!(unpack(packed).len() >= 2);
             // Each pair is made of what came before it.
             let pair = 2 * (byte - 128);
@@ -227,8 +279,8 @@ mod tests {
 
     #[test]
     fn parts_are_found_by_place_or_number() {
-        const PLACED: Packed = pack!("one\0two\0\0four\0");
-        const NUMBERED: Packed = pack!("\x05five\0\x01one\0\x7fmany\0");
+        const PLACED: PackedList = pack_list!("one\0two\0\0four\0");
+        const NUMBERED: PackedList = pack_list!("\x05five\0\x01one\0\x7fmany\0");
         for (text, key, want) in [
             (PLACED, Key::Place(0), Some("one")),
             (PLACED, Key::Place(2), Some("")),
@@ -242,6 +294,16 @@ mod tests {
             let mut found = Text::new();
             let known = found.push_part(text, key);
             assert_eq!((known, found.as_bytes()), (want.is_some(), want.unwrap_or("").as_bytes()));
+        }
+        for (word, want) in [
+            ("one", Some(0)),
+            ("four", Some(3)),
+            ("", None),
+            ("on", None),
+            ("onet", None),
+            ("n", None),
+        ] {
+            assert_eq!(place_in(PLACED, word.as_bytes()), want, "{word}");
         }
     }
 }

@@ -2,19 +2,21 @@
 
 use core::ffi::CStr;
 
-use super::{Fields, Packed, Parts, pack, parse_whole, split_at};
+use super::{Packed, Parts, field, pack, pack_list, parse_whole, place_in};
 
-fn plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-')
+/// Letters, digits and the few signs that mean nothing anywhere.
+#[inline(never)]
+fn is_plain(name: &[u8]) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+    !name.is_empty() && name.iter().all(plain)
 }
 
 /// A container's name, as docker and podman take it: it becomes the name of a
 /// directory, so nothing that means more than itself there.
 pub fn check_name(name: &CStr) -> Option<Packed> {
     let name = name.to_bytes();
-    let good = name.len() <= 64
-        && name.first().is_some_and(u8::is_ascii_alphanumeric)
-        && name.iter().copied().all(plain);
+    let first = name.first().is_some_and(u8::is_ascii_alphanumeric);
+    let good = first && name.len() <= 64 && is_plain(name);
     (!good).then_some(pack!(
         "must be 1 to 64 letters, digits, '_', '.', '-', and begin with a letter or digit"
     ))
@@ -22,30 +24,25 @@ pub fn check_name(name: &CStr) -> Option<Packed> {
 
 /// A host name: the kernel holds 64 bytes (`__NEW_UTS_LEN`, sethostname(2)).
 pub fn check_hostname(name: &CStr) -> Option<Packed> {
-    let name = name.to_bytes();
-    if name.len() > 64 {
+    if name.count_bytes() > 64 {
         return Some(pack!("is longer than the 64 bytes that the kernel holds"));
     }
-    let good = !name.is_empty() && name.iter().copied().all(plain);
-    (!good).then_some(pack!("must be letters, digits, '_', '.', '-'"))
+    (!is_plain(name.to_bytes())).then_some(pack!("must be letters, digits, '_', '.', '-'"))
 }
 
 /// The `FILE=VALUE` of a cgroup file: a name without any folder.
 pub fn check_cgroup_file(setting: &CStr) -> Option<Packed> {
-    let good = split_at(setting, b'=').is_some_and(|(file, _)| {
-        !file.is_empty()
-            && file.len() < 64
-            && !file.starts_with(b".")
-            && file.iter().copied().all(plain)
-    });
-    (!good).then_some(pack!("must be FILE=VALUE, and FILE the bare name of a cgroup file"))
+    let mut parts = Parts::of(setting.to_bytes(), b'=');
+    let file = parts.next().unwrap_or(&[]);
+    let good = parts.rest().is_some() && file.len() < 64 && file.first() != Some(&b'.');
+    (!(good && is_plain(file)))
+        .then_some(pack!("must be FILE=VALUE, and FILE the bare name of a cgroup file"))
 }
 
 /// A cgroup below the hierarchy's root: it must not lead out of it.
 pub fn check_cgroup_parent(path: &CStr) -> Option<Packed> {
     let path = path.to_bytes();
-    let leads_out = Parts::of(path, b'/').any(|part| part == b"..");
-    (path.is_empty() || leads_out)
+    (path.is_empty() || leads_out(path))
         .then_some(pack!("must be a path below the cgroup hierarchy, without '..'"))
 }
 
@@ -64,52 +61,66 @@ pub fn check_id_map(range: &CStr) -> Option<Packed> {
     (!good).then_some(pack!("must be INSIDE:OUTSIDE:COUNT, numbers of ids below 4294967295"))
 }
 
+/// Whether a path has a `..`, which would be taken by its look.
+#[inline(never)]
+fn leads_out(path: &[u8]) -> bool {
+    Parts::of(path, b'/').any(|part| part == b"..")
+}
+
 /// Whether a path inside the container is one that can be mounted on: absolute,
-/// not the root itself, and without a `..`, which would be taken by its look.
+/// without a `..`, and neither the root itself nor in /proc.
+#[inline(never)]
 fn is_target(path: &[u8]) -> bool {
-    path.starts_with(b"/")
-        && path.iter().any(|byte| *byte != b'/')
-        && !Parts::of(path, b'/').any(|part| part == b"..")
-        && path != b"/proc"
-        && !path.starts_with(b"/proc/")
+    let mut below = path;
+    while let [b'/', rest @ ..] = below {
+        below = rest;
+    }
+    below.len() < path.len()
+        && !below.is_empty()
+        && Parts::of(below, b'/').next() != Some(b"proc")
+        && !leads_out(below)
+}
+
+/// Whether the first field is an absolute path.
+fn is_source(word: &CStr) -> bool {
+    word.to_bytes().first() == Some(&b'/')
 }
 
 /// `SRC:DST[:ro|rw]` with absolute paths.
 pub fn check_volume(word: &CStr) -> Option<Packed> {
-    let fields = Fields::of(word);
-    let good = matches!(fields.count(), 2 | 3)
-        && fields.bytes(0).starts_with(b"/")
-        && is_target(fields.bytes(1))
-        && (fields.count() == 2 || matches!(fields.bytes(2), b"ro" | b"rw"));
+    let mode = |mode| place_in(pack_list!("ro\0rw\0"), mode).is_some();
+    let good = is_source(word)
+        && field(word, 1).is_some_and(is_target)
+        && field(word, 2).is_none_or(mode)
+        && field(word, 3).is_none();
     (!good).then_some(pack!("must be SRC:DST, SRC:DST:ro or SRC:DST:rw, absolute paths without '..', DST not below /proc"))
 }
 
 /// `DST[:OPTIONS]`; of the options the kernel says whether it knows them.
 pub fn check_tmpfs(word: &CStr) -> Option<Packed> {
-    let fields = Fields::of(word);
-    let good = fields.count() <= 2 && is_target(fields.bytes(0));
+    let good = field(word, 0).is_some_and(is_target) && field(word, 2).is_none();
     (!good).then_some(pack!(
         "must be DST or DST:OPTIONS, an absolute path without '..', not below /proc"
+    ))
+}
+
+/// `SRC[:DST]` with absolute paths.
+pub fn check_device(word: &CStr) -> Option<Packed> {
+    let target = field(word, 1).or_else(|| field(word, 0));
+    let good = is_source(word) && target.is_some_and(is_target) && field(word, 2).is_none();
+    (!good).then_some(pack!(
+        "must be SRC or SRC:DST, absolute paths without '..', DST not below /proc"
     ))
 }
 
 /// What /proc/PID/oom_score_adj takes, proc_pid_oom_score_adj(5).
 pub fn check_oom_score(word: &CStr) -> Option<Packed> {
     let word = word.to_bytes();
-    let size = parse_whole(word.strip_prefix(b"-").unwrap_or(word));
-    (size.is_none_or(|size| size > 1000))
+    let size = match word {
+        [b'-', digits @ ..] | digits => parse_whole(digits),
+    };
+    size.is_none_or(|size| size > 1000)
         .then_some(pack!("must be a whole number from -1000 to 1000"))
-}
-
-/// `SRC[:DST]` with absolute paths.
-pub fn check_device(word: &CStr) -> Option<Packed> {
-    let fields = Fields::of(word);
-    let good = fields.count() <= 2
-        && fields.bytes(0).starts_with(b"/")
-        && is_target(fields.bytes(fields.count() - 1));
-    (!good).then_some(pack!(
-        "must be SRC or SRC:DST, absolute paths without '..', DST not below /proc"
-    ))
 }
 
 #[cfg(test)]
@@ -177,6 +188,7 @@ mod tests {
             (c"/a:/b/../c", false),
             (c"/a:/proc", false),
             (c"/a:/proc/sys", false),
+            (c"/a://proc", false),
             (c"/a:/process", true),
             (c"/a:/b:z", false),
             (c"/a:/b:ro:x", false),

@@ -1,18 +1,20 @@
 //! The nearest known word, for whoever mistyped one.
 
+use core::array::from_fn;
+
+use super::Parts;
+
 /// Longer words than this are not compared.
 const LONGEST: usize = 32;
 
-/// Of `known`, the word that takes the fewest changes of a letter to make
-/// from `word`; `None` if even that takes more than a third of its letters, and
-/// one.
-pub fn nearest(
-    word: &[u8],
-    known: &mut dyn Iterator<Item = &'static [u8]>,
-) -> Option<&'static [u8]> {
+/// Of the lines of `known`, each from byte `start` on, the word that takes the
+/// fewest changes of a letter to make from `word`; `None` if even that takes more
+/// than a third of its letters, and one.
+pub fn nearest(word: &[u8], known: &'static [u8], start: usize) -> Option<&'static [u8]> {
     let mut best = None;
     let mut least = word.len() / 3 + 2;
-    for candidate in known {
+    for line in Parts::of(known, b'\n') {
+        let candidate = line.get(start..).unwrap_or(&[]);
         let count = distance(word, candidate);
         if count < least {
             least = count;
@@ -28,10 +30,7 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
         return usize::MAX;
     }
     // row[j]: the distance of what was read of `from` to the first j letters of `to`.
-    let mut row = [0; LONGEST];
-    for (at, cell) in row.iter_mut().enumerate() {
-        *cell = at;
-    }
+    let mut row: [usize; LONGEST] = from_fn(|at| at);
     for (read, letter) in from.iter().enumerate() {
         let mut left = read + 1;
         let mut above_left = read;
@@ -68,8 +67,7 @@ mod tests {
 
     #[test]
     fn the_nearest_word_is_named_only_if_it_is_near() {
-        let known =
-            || ["--env", "--env-file", "--verbose", "--hostname"].into_iter().map(str::as_bytes);
+        let known = b"1--env\n2--env-file\n3--verbose\n4--hostname";
         for (word, want) in [
             ("--hostnam", Some("--hostname")),
             ("--envfile", Some("--env-file")),
@@ -78,7 +76,7 @@ mod tests {
             ("-x", None),
             ("", None),
         ] {
-            let found = nearest(word.as_bytes(), &mut known());
+            let found = nearest(word.as_bytes(), known, 1);
             assert_eq!(found, want.map(str::as_bytes), "{word}");
         }
     }
