@@ -186,6 +186,10 @@ const UNNOTICED: &[Unnoticed] = &[
         ..unnoticed("keyctl", &[libc::ENOSYS], "a kernel without keys")
     },
     unnoticed("keyctl", &[libc::EDQUOT], "no room for another; the filter refuses those calls"),
+    Unnoticed {
+        differs: &["refused", "allowed"],
+        ..unnoticed("uname", ANY, "a kernel of no known version counts as one before Linux 4.8")
+    },
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),
     first("read", ANY, "last", "what the container's side tells of a failure: there was none"),

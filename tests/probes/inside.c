@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,6 +36,10 @@ int main(int count, char **words)
 	memset(name, 0, sizeof name);
 	length = syscall(SYS_keyctl, KEYCTL_DESCRIBE, KEY_SPEC_SESSION_KEYRING, name, sizeof name);
 	printf("keyring %s\n", length < 0 ? strerror(errno) : name);
+
+	/* Of a process that is not there: EPERM is the filter's answer. */
+	failed = ptrace(PTRACE_ATTACH, 0x7fffffff, 0, 0);
+	printf("ptrace %s\n", failed && errno == EPERM ? "refused" : "allowed");
 
 	static const char *const files[] = {
 		"/proc/1/exe", "/proc/1/environ", "/proc/1/maps", "/proc/1/mem", "/proc/1/fd/0",
