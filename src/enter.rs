@@ -29,7 +29,7 @@ pub struct Container<'a> {
     /// The line between the two sides.
     pub link: Link,
     /// What its user namespace maps, if it has one of its own.
-    pub maps: Option<&'a Maps>,
+    pub maps: Option<&'a Maps<'a>>,
 }
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1

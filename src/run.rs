@@ -1,8 +1,6 @@
 //! The host's side of `thimble run`, in the order in which it happens. A step
 //! that fails ends it, and whatever was made before is taken back.
 
-use core::ffi::CStr;
-
 use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
@@ -13,7 +11,7 @@ use crate::isolate::{
 use crate::kernel::{self, Argv, Stack};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Packed, Text, pack};
+use crate::text::{Numbered, Packed, Text, pack};
 use crate::undo;
 
 /// Exit status of a program that SIGKILL ended.
@@ -21,13 +19,13 @@ const KILLED: u8 = 128 + libc::SIGKILL as u8;
 
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, caller: Argv) -> u8 {
-    let mut name = Text::new();
-    let name = name_of(config, &mut name);
+    let default = Numbered::of(cgroup::PREFIX, kernel::own_pid().number() as u32);
+    let name = config.name.unwrap_or(default.as_c_str());
     let hostname = config.hostname.unwrap_or(name);
+    let mut names = kernel::Names::none();
     // What the program will find: the host's, if it shares the uts namespace.
-    let host = if config.private(config.uts, true) { None } else { kernel::Names::now().ok() };
-    let found = host.as_ref().map_or(hostname, kernel::Names::host);
-    let variable = Text::of(&[b"HOSTNAME=", found.to_bytes()]);
+    let found = if config.private(config.uts, true) { Ok(hostname) } else { names.host() };
+    let variable = Text::of(&[b"HOSTNAME=", found.unwrap_or(hostname).to_bytes()]);
     let variable = variable.as_c_str().unwrap_or(c"HOSTNAME=");
     let report = &mut Report::new();
     report.verbose = config.verbose;
@@ -44,7 +42,7 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     // wait until there is a container to pass them on to.
     report.step(Step::BlockSignals, kernel::block_signals());
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
-    cgroup::create(config, name, report);
+    let unified = cgroup::create(config, name, report);
     let link = Link::new(report);
     let mut stack = report.step(Step::MapStack, Stack::map());
     report.tell_number(pack!("thimble: parent pid: "), kernel::own_pid().number() as u64);
@@ -58,12 +56,9 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
     let link = container.link.keep_host_end();
     report.undo.link = Some(link);
     descriptors::let_go(config);
-    if let Some(maps) = maps {
-        idmap::write(maps, child, caller, report);
-    }
-    let root = maps.and_then(|maps| idmap::map_root(maps, child, report));
+    let root = maps.and_then(|maps| idmap::write(maps, child, caller, report));
     rootfs::go_away(report);
-    cgroup::admit(config, child, report);
+    cgroup::admit(config, unified, child, report);
     link::release(link, root, report);
     let end = init::attend(child, report);
     report.undo.child = None;
@@ -77,11 +72,4 @@ pub fn run(config: &Config, caller: Argv) -> u8 {
         );
     }
     report.end(end.status())
-}
-
-/// The container's name, which lies in `text` if it was not given.
-fn name_of<'a>(config: &Config<'a>, text: &'a mut Text) -> &'a CStr {
-    text.push(cgroup::PREFIX);
-    text.push_number(kernel::own_pid().number() as u64);
-    config.name.or(text.as_c_str()).unwrap_or(c"")
 }

@@ -13,18 +13,14 @@ const BETWEEN_TRIES: u32 = 2;
 /// A directory that was made in a cgroup hierarchy.
 #[derive(Clone, Copy)]
 pub struct Directory<'a> {
+    /// Where it lies.
+    pub parent: Fd,
     /// The directory itself.
     pub own: Fd,
-    /// Its name in its parent.
-    pub name: &'a CStr,
-    /// The controller for whose sake it was made.
-    pub controller: &'a [u8],
-    /// Whether it is of cgroup v2.
+    /// Where its hierarchy is mounted.
+    pub point: &'a [u8],
+    /// Whether that is of cgroup v2.
     pub v2: bool,
-    /// Whether another controller's is the same one.
-    pub shared: bool,
-    /// The processes in it may outlive the container's first: end them.
-    pub end_all: bool,
 }
 
 /// What was made so far.
@@ -38,12 +34,23 @@ pub struct Undo<'a> {
     pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory<'a>>,
+    /// Their name.
+    pub name: &'a CStr,
+    /// The processes in them may outlive the container's first: end them.
+    pub end_all: bool,
 }
 
 impl<'a> Undo<'a> {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Undo { child: None, link: None, relays: List::new(), cgroups: List::new() }
+        Undo {
+            child: None,
+            link: None,
+            relays: List::new(),
+            cgroups: List::new(),
+            name: c"",
+            end_all: false,
+        }
     }
 
     /// Ends the processes that are left. Whether the child had told a failure of its
@@ -69,18 +76,21 @@ impl<'a> Undo<'a> {
         false
     }
 
-    /// Takes the rest back, the last first. Gives the cgroup that could not be
-    /// removed, if there is one, and why: somebody is still in it, or below it.
-    pub fn run(&self) -> Option<(&'a CStr, Errno)> {
-        let mut left = None;
+    /// Takes the rest back, the last first. Why a cgroup could not be removed, if
+    /// there is such a one: somebody is still in it, or below it.
+    pub fn run(&self) -> kernel::Result<()> {
+        let mut done = Ok(());
         for directory in self.cgroups.as_slice().iter().rev() {
-            if directory.end_all {
+            if self.end_all {
                 // What could not be ended shows in what comes next.
                 end_all(directory.own);
             }
-            left = remove(directory).err().map(|errno| (directory.name, errno)).or(left);
+            let removed = remove(directory.parent, self.name);
+            if removed.is_err() {
+                done = removed;
+            }
         }
-        left
+        done
     }
 }
 
@@ -103,14 +113,12 @@ pub fn relay(link: Fd) -> bool {
     !lines.is_empty()
 }
 
-fn remove(directory: &Directory) -> kernel::Result<()> {
-    let path = Text::of(&[b"../", directory.name.to_bytes()]);
-    let path = path.as_c_str().unwrap_or(c"");
+fn remove(parent: Fd, name: &CStr) -> kernel::Result<()> {
     for _ in 0..TRIES {
-        match kernel::remove_directory(directory.own, path) {
+        match kernel::remove_directory(parent, name) {
             Err(Errno::EBUSY) => kernel::sleep(BETWEEN_TRIES),
-            // Two controllers may share one hierarchy, and so one directory.
-            Ok(()) | Err(Errno::ENOENT) => return Ok(()),
+            // It was made, so it was somebody else who removed it.
+            Err(Errno::ENOENT) => return Ok(()),
             other => return other,
         }
     }

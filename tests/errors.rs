@@ -330,8 +330,8 @@ fn each_call_that_sets_up_the_container_is_fatal_if_it_fails() {
     for (inject, step) in [
         ("rt_sigprocmask:error=EPERM:when=1", "block the signals"),
         ("socketpair:error=EMFILE:when=1", "make a socket pair"),
-        ("mmap:error=ENOMEM:when=3", "find the cgroup hierarchies"),
-        ("mmap:error=ENOMEM:when=5", "map a stack"),
+        ("mmap:error=ENOMEM:when=4", "find the cgroup hierarchies"),
+        ("mmap:error=ENOMEM:when=6", "map a stack"),
         ("sethostname:error=EPERM:when=1", "set the host name"),
         ("setsid:error=EPERM:when=1", "begin a session"),
         ("mount:error=EPERM:when=1", "make all mounts private"),

@@ -202,7 +202,6 @@ const UNNOTICED: &[Unnoticed] = &[
         ..first("kill", ANY, "", "what hands input on ends by itself where nobody reads")
     },
     sweep("openat", LEFT),
-    sweep("openat", ".common"),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
     sweep("kill", ""),

@@ -43,14 +43,12 @@ pub const BEFORE: usize = 2;
 impl Table {
     /// Whether the option with this word or letter takes a value, and what it does.
     pub fn find(&self, name: &[u8]) -> Option<(bool, Set)> {
-        let mut place = 0;
-        for option in Parts::of(self.names, b'\n') {
+        for (option, set) in Parts::of(self.names, b'\n').zip(self.sets) {
             if let [takes, letter, word @ ..] = option
                 && (word == name || name == [*letter])
             {
-                return Some((*takes == b'=', *self.sets.get(place)?));
+                return Some((*takes == b'=', *set));
             }
-            place += 1;
         }
         None
     }

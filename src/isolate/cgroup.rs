@@ -1,31 +1,35 @@
-//! The container's cgroups: a directory for each controller that a limit needs,
-//! in cgroup v1 or v2, wherever this host has that controller. Made before the
+//! The container's cgroups: a directory in each hierarchy whose controllers a limit
+//! needs, in cgroup v1 or v2, wherever this host has that controller. Made before the
 //! container and removed after it (cgroups(7); Documentation/admin-guide/cgroup-v2.rst).
 
 use core::ffi::CStr;
 
-use crate::config::{Config, Limit, RESOURCES, Resource, Share};
+use crate::config::{Config, Limit, Resource, Share};
 use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Parts, Text, parse_whole, split_at};
+use crate::text::{
+    Key, Numbered, PackedList, Parts, Text, line_behind, pack_list, parse_whole, split_at,
+};
 use crate::undo::Directory;
-
-/// The controller by which processes are counted, and found.
-const PIDS: &[u8] = b"pids";
 
 /// How a cgroup is named that nobody gave a name, before the number of its thimble.
 pub const PREFIX: &[u8] = b"thimble-";
 
 /// The files of each limit in v1 and v2, in the order of `Config::limits`. The
 /// processors' time is of a period of 100 ms, which is the default of both.
-const FILES: [[&CStr; 2]; RESOURCES] = [
-    [c"pids.max", c"pids.max"],
-    [c"memory.limit_in_bytes", c"memory.max"],
-    [c"memory.memsw.limit_in_bytes", c"memory.swap.max"],
-    [c"cpu.cfs_quota_us", c"cpu.max"],
-    [c"cpu.shares", c"cpu.weight"],
-];
+const FILES: PackedList = pack_list!(
+    "pids.max=\0pids.max=\0memory.limit_in_bytes=\0memory.max=\0\
+     memory.memsw.limit_in_bytes=\0memory.swap.max=\0cpu.cfs_quota_us=\0cpu.max=\0\
+     cpu.shares=\0cpu.weight=\0"
+);
+
+/// The file of a limit, and behind it a `=`.
+fn file_of(resource: usize, v2: bool) -> Text {
+    let mut file = Text::new();
+    file.push_part(FILES, Key::Place((2 * resource + usize::from(v2)) as u8));
+    file
+}
 
 /// What the file of a limit is to hold in v2, where it is not the same as in v1.
 fn in_v2(config: &Config, resource: usize, number: u64) -> u64 {
@@ -40,144 +44,163 @@ fn in_v2(config: &Config, resource: usize, number: u64) -> u64 {
     }
 }
 
-/// The controller that a cgroup file belongs to; `None` for those that every
+/// The controller that a `FILE` or `FILE=VALUE` belongs to; `None` for those files that every
 /// directory has, as `cgroup.procs` and `notify_on_release`.
 fn controller_of(file: &[u8]) -> Option<&[u8]> {
+    let file = Parts::of(file, b'=').next()?;
     let controller = Parts::of(file, b'.').next()?;
     (controller.len() < file.len() && controller != b"cgroup").then_some(controller)
 }
 
-/// Host side: makes the directories, and sets what must be set before a process
-/// is in them, and what `--cgroup-conf` asks for.
-pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) {
+/// Host side: makes the directories, and sets what `--cgroup-conf` and `--cpuset-cpus`
+/// ask for: some of it must be set before a process is in them. Gives the limits that
+/// cgroup v2 has the controllers of, a bit each.
+pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) -> u32 {
+    let mut unified = 0;
     if !config.wants_cgroup() {
-        return;
+        return unified;
     }
-    let mut maker = Maker { config, name, mounts: List::new() };
-    let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut maker.mounts);
+    let mut mounts = List::new();
+    let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
     report.step(Step::FindCgroups, read);
-    for ([file, _], _) in FILES.iter().zip(config.limits).filter(|(_, limit)| limit.is_some()) {
-        maker.make_for(file.to_bytes(), report);
+    let maker = Maker { config, mounts: mounts.leak() };
+    report.undo.name = name;
+    report.undo.end_all = config.pid == Some(Share::Host);
+    for (resource, limit) in config.limits.iter().enumerate() {
+        if limit.is_some()
+            && let Some(controller) = controller_of(file_of(resource, false).as_bytes())
+        {
+            unified |= u32::from(maker.make(controller, report)) << resource;
+        }
     }
-    if let Some(list) = config.cpuset_cpus {
+    if config.cpuset_cpus.is_some() {
         maker.make(b"cpuset", report);
-        write(b"cpuset.cpus", list.to_bytes(), report);
     }
     for setting in config.cgroup_conf.as_slice() {
-        let Some((file, value)) = split_at(setting, b'=') else { continue };
-        maker.make_for(file, report);
-        write(file, value.to_bytes(), report);
+        if let Some(controller) = controller_of(setting.to_bytes()) {
+            maker.make(controller, report);
+        }
     }
-    if report.undo.cgroups.as_slice().is_empty() || config.pid == Some(Share::Host) {
-        maker.make(PIDS, report);
+    // By the controller of pids, processes are counted, and found.
+    if report.undo.cgroups.as_slice().is_empty() || report.undo.end_all {
+        maker.make(b"pids", report);
     }
+    if let Some(list) = config.cpuset_cpus {
+        write(b"cpuset.cpus", list, report);
+    }
+    for setting in config.cgroup_conf.as_slice() {
+        if let Some((file, value)) = split_at(setting, b'=') {
+            write(file, value, report);
+        }
+    }
+    unified
 }
 
 struct Maker<'a, 'c> {
     config: &'c Config<'a>,
-    name: &'a CStr,
     /// /proc/self/mountinfo
-    mounts: List<u8>,
+    mounts: &'a [u8],
 }
 
 impl<'a> Maker<'a, '_> {
-    fn make_for(&self, file: &'a [u8], report: &mut Report<'a>) {
-        if let Some(controller) = controller_of(file) {
-            self.make(controller, report);
+    /// Makes the directory for a controller, if its hierarchy has none yet. Whether
+    /// that is v2.
+    fn make(&self, controller: &[u8], report: &mut Report<'a>) -> bool {
+        let (point, v2) = find(self.mounts, controller);
+        let mut path = Text::of(&[point]);
+        let mut found = Ok(());
+        if v2 {
+            found = open(&path).and_then(|root| lists(root, c"cgroup.controllers", controller));
         }
-    }
-
-    /// Makes the directory for a controller, if there is none yet.
-    fn make(&self, controller: &'a [u8], report: &mut Report<'a>) {
-        let made = report.undo.cgroups.as_slice();
-        if made.iter().any(|directory| directory.controller == controller) {
-            return;
-        }
-        let shown = Text::of(&[controller]);
-        let shown = shown.as_c_str().unwrap_or(c"");
-        let mut path = Text::new();
-        let v2 = report.step_on(Step::FindController, shown, self.find(controller, &mut path));
+        step_for(Step::FindController, controller, found, report);
         let parent = self.config.cgroup_parent.map_or(&[][..], CStr::to_bytes);
-        for part in Parts::of(parent, b'/') {
+        let mut parts = Parts::of(parent, b'/');
+        loop {
             if v2 {
-                report.step_on(Step::EnableController, shown, enable(controller, &path));
+                let enabled = open(&path).and_then(|above| enable(above, controller));
+                step_for(Step::EnableController, controller, enabled, report);
             }
+            let Some(part) = parts.next() else { break };
             if !part.is_empty() {
                 path.push(b"/");
                 path.push(part);
             }
         }
-        if v2 {
-            report.step_on(Step::EnableController, shown, enable(controller, &path));
+        if report.undo.cgroups.as_slice().iter().any(|made| made.point == point) {
+            return v2;
         }
-        if self.config.name.is_none() {
-            sweep(path.as_c_str().unwrap_or(c""));
-        }
+        let parent = open(&path);
         path.push(b"/");
-        path.push(self.name.to_bytes());
-        let path = path.as_c_str().unwrap_or(c"");
-        let made = make_directory(path, report.undo.cgroups.as_slice());
-        let (own, shared) = report.step_on(Step::MakeCgroup, path, made);
-        let end_all = self.config.pid == Some(Share::Host);
-        let directory = Directory { own, name: self.name, controller, v2, shared, end_all };
-        if let Err(errno) = report.undo.cgroups.push(directory) {
-            // Not on the list of what is taken back, so here; the failure that counts is the first.
-            let _ = kernel::remove_directory(CURRENT, path);
-            report.step_on(Step::MakeCgroup, path, Err(errno))
-        }
-        if !v2 && !shared {
-            report.step_on(Step::MakeCgroup, path, inherit(own));
-        }
-    }
-
-    /// Adds where the controller's hierarchy is mounted to a path, and tells
-    /// whether that is v2.
-    fn find(&self, controller: &[u8], path: &mut Text) -> kernel::Result<bool> {
-        let mut unified: &[u8] = &[];
-        for line in Parts::of(self.mounts.as_slice(), b'\n') {
-            // proc_pid_mountinfo(5): the mount point is the fifth field, and behind a
-            // field of a dash come type, source and options.
-            let mut fields = Parts::of(line, b' ');
-            let point = fields.nth(4).unwrap_or(&[]);
-            while fields.next().is_some_and(|field| field != b"-") {}
-            let kind = fields.next().unwrap_or(&[]);
-            if kind == b"cgroup2" {
-                unified = point;
-            } else if kind == b"cgroup" && has(fields.nth(1).unwrap_or(&[]), b',', controller) {
-                path.push(point);
-                return Ok(false);
+        path.push(report.undo.name.to_bytes());
+        let made = parent.and_then(|parent| {
+            if self.config.name.is_none() {
+                sweep(parent);
             }
-        }
-        path.push(unified);
-        match lists(path, c"cgroup.controllers", controller)? {
-            true => Ok(true),
-            false => Err(Errno::ENOENT),
+            let name = report.undo.name;
+            let own = make_directory(parent, name)?;
+            let directory = Directory { parent, own, point, v2 };
+            if let Err(errno) = report.undo.cgroups.push(directory) {
+                // Not on the list of what is taken back, so here; the failure that counts is
+                // the first.
+                let _ = kernel::remove_directory(parent, name);
+                return Err(errno);
+            }
+            if !v2 {
+                inherit(parent, own)?;
+            }
+            Ok(())
+        });
+        report.step_on(Step::MakeCgroup, path.as_c_str().unwrap_or(c""), made);
+        v2
+    }
+}
+
+/// Where the hierarchy is mounted that has a controller, and whether it is that of
+/// v2, which has the rest.
+fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], bool) {
+    let mut unified: &[u8] = &[];
+    for line in Parts::of(mounts, b'\n') {
+        // proc_pid_mountinfo(5): the mount point is the fifth field, and behind a
+        // field of a dash come type, source and options.
+        let mut fields = Parts::of(line, b' ');
+        let point = fields.nth(4).unwrap_or(&[]);
+        while fields.next().is_some_and(|field| field != b"-") {}
+        let kind = fields.next().unwrap_or(&[]);
+        if kind == b"cgroup2" {
+            unified = point;
+        } else if kind == b"cgroup" && has(fields.nth(1).unwrap_or(&[]), b',', controller) {
+            return (point, false);
         }
     }
+    (unified, true)
+}
+
+/// Takes the result of a step whose subject is a controller.
+fn step_for(step: Step, controller: &[u8], result: kernel::Result<()>, report: &mut Report) {
+    report.step_on(step, Text::of(&[controller]).as_c_str().unwrap_or(c""), result);
+}
+
+fn open(path: &Text) -> kernel::Result<Fd> {
+    let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
+    kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY)
 }
 
 /// cgroup v2: lets a directory hand the controller on to those below. Nothing is
 /// written where it does already, which an ordinary user may not.
-fn enable(controller: &[u8], path: &Text) -> kernel::Result<()> {
+fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
     let file = c"cgroup.subtree_control";
-    if lists(path, file, controller)? {
-        return Ok(());
-    }
-    let directory = kernel::open(path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
-    let done = kernel::write_file(directory, file, Text::of(&[b"+", controller]).as_bytes());
-    kernel::close(directory);
+    let done = lists(above, file, controller)
+        .or_else(|_| kernel::write_file(above, file, Text::of(&[b"+", controller]).as_bytes()));
+    kernel::close(above);
     done
 }
 
-/// Whether a file of a directory, which is a line of words, has this one.
-fn lists(path: &Text, file: &CStr, word: &[u8]) -> kernel::Result<bool> {
-    let directory = kernel::open(path.as_c_str().ok_or(Errno::ENAMETOOLONG)?, libc::O_PATH)?;
-    let mut words = List::new();
-    let read = kernel::read_file(directory, file, &mut words);
-    kernel::close(directory);
-    read?;
-    let line = Parts::of(words.as_slice(), b'\n').next().unwrap_or(&[]);
-    Ok(has(line, b' ', word))
+/// Whether a file of a directory, which is a line of words, has this one: ENOENT if not.
+fn lists(directory: Fd, file: &CStr, word: &[u8]) -> kernel::Result<()> {
+    let mut buffer = [0; 1024];
+    let words = kernel::read_start(directory, file, &mut buffer)?;
+    let line = Parts::of(words, b'\n').next().unwrap_or(&[]);
+    if has(line, b' ', word) { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
 /// Whether a list has this word.
@@ -185,24 +208,18 @@ fn has(list: &[u8], between: u8, word: &[u8]) -> bool {
     Parts::of(list, between).any(|known| known == word)
 }
 
-/// Makes a directory, opens it, and locks it for the container's life. Whether
-/// it was made before, for a controller that shares the hierarchy.
-fn make_directory(path: &CStr, made: &[Directory]) -> kernel::Result<(Fd, bool)> {
+/// Makes a directory, opens it, and locks it for the container's life.
+fn make_directory(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
     for _ in 0..TRIES {
-        if let Err(errno) = kernel::make_directory(CURRENT, path) {
-            let own = kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY);
-            let identity = own.and_then(kernel::identity);
-            let known = made.iter().any(|old| kernel::identity(old.own) == identity);
-            return if known { Ok((own?, true)) } else { Err(errno) };
-        }
-        match hold(path) {
+        kernel::make_directory(parent, name)?;
+        match hold(parent, name) {
             Err(Errno::ENOENT) => {}
             // Not on the list of what is taken back, so here.
             Err(errno) => {
-                let _ = kernel::remove_directory(CURRENT, path);
+                let _ = kernel::remove_directory(parent, name);
                 return Err(errno);
             }
-            Ok(own) => return Ok((own, false)),
+            own => return own,
         }
     }
     Err(Errno::ESTALE)
@@ -210,11 +227,12 @@ fn make_directory(path: &CStr, made: &[Directory]) -> kernel::Result<(Fd, bool)>
 
 /// Opens and locks a directory that was just made. ENOENT if it is gone: who sweeps
 /// takes the lock first, and may have been here in between.
-fn hold(path: &CStr) -> kernel::Result<Fd> {
-    let own = kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY)?;
+fn hold(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
+    let own = kernel::open_at(parent, name, libc::O_RDONLY | libc::O_DIRECTORY)?;
     kernel::lock(own)?;
-    let now = kernel::open(path, libc::O_PATH).and_then(kernel::identity)?;
-    if now == kernel::identity(own)? { Ok(own) } else { Err(Errno::ENOENT) }
+    // In a directory that was removed nothing is found.
+    kernel::open_at(own, c"cgroup.procs", libc::O_PATH).map(kernel::close)?;
+    Ok(own)
 }
 
 /// How often a directory is made anew that somebody else takes away.
@@ -222,11 +240,10 @@ const TRIES: u32 = 10;
 
 /// cgroup v1: a cpuset is empty when it is made, and takes no process as it is.
 /// The hierarchies of other controllers do not have these files.
-fn inherit(own: Fd) -> kernel::Result<()> {
-    for (file, above) in [(c"cpuset.cpus", c"../cpuset.cpus"), (c"cpuset.mems", c"../cpuset.mems")]
-    {
+fn inherit(parent: Fd, own: Fd) -> kernel::Result<()> {
+    for file in [c"cpuset.cpus", c"cpuset.mems"] {
         let mut value = List::new();
-        match kernel::read_file(own, above, &mut value) {
+        match kernel::read_file(parent, file, &mut value) {
             Err(Errno::ENOENT) => return Ok(()),
             read => read?,
         }
@@ -239,8 +256,7 @@ fn inherit(own: Fd) -> kernel::Result<()> {
 /// are named after a process that is gone, that nobody holds the lock of (for
 /// that process may be in another pid namespace), and that are empty. What cannot
 /// go stays, and the next thimble tries again.
-fn sweep(parent: &CStr) {
-    let Ok(parent) = kernel::open(parent, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
+fn sweep(parent: Fd) {
     let mut buffer = [0; 2048];
     while let Ok(entries @ [_, ..]) = kernel::read_directory(parent, &mut buffer) {
         for name in kernel::Entries::of(entries) {
@@ -257,77 +273,72 @@ fn sweep(parent: &CStr) {
             }
         }
     }
-    kernel::close(parent);
 }
 
 /// Host side: puts the container into its cgroups and sets its limits, in the
 /// article's order. It is not released before that, so no process of it is ever
 /// outside or without its limit.
-pub fn admit(config: &Config, child: Pid, report: &mut Report) {
-    let pid = Text::number(child.number() as u64);
-    write(b"cgroup.procs", pid.as_bytes(), report);
-    let mut settings = config.cgroup_conf.as_slice().iter();
-    if !settings.any(|setting| setting.to_bytes().starts_with(b"notify_on_release=")) {
-        write(b"notify_on_release", b"1", report);
+pub fn admit(config: &Config, unified: u32, child: Pid, report: &mut Report) {
+    if report.undo.cgroups.as_slice().is_empty() {
+        return;
     }
-    for (resource, ([one, two], limit)) in FILES.iter().zip(config.limits).enumerate() {
-        let (Some(limit), Some(controller)) = (limit, controller_of(one.to_bytes())) else {
-            continue;
-        };
-        for at in 0.. {
-            let Some(directory) = report.undo.cgroups.as_slice().get(at) else { break };
-            if directory.controller != controller {
-                continue;
-            }
-            let v2 = directory.v2;
-            let file = if v2 { two } else { one };
-            let value = match limit {
-                Limit::At(number) if v2 => Text::number(in_v2(config, resource, number)),
-                Limit::At(number) => Text::number(number),
-                Limit::Max if v2 || controller == PIDS => Text::of(&[b"max"]),
-                Limit::Max => Text::of(&[b"-1"]),
-            };
-            let written = kernel::write_file(directory.own, file, value.as_bytes());
-            report.step_on(Step::WriteCgroup, file, written);
+    let pid = Numbered::of(b"", child.number() as u32);
+    write(b"cgroup.procs", pid.as_c_str(), report);
+    let mut asked = config.cgroup_conf.as_slice().iter();
+    if !asked.any(|setting| setting.to_bytes().starts_with(b"notify_on_release=")) {
+        write(NOTIFY, c"1", report);
+    }
+    for (resource, limit) in config.limits.iter().enumerate() {
+        let Some(limit) = *limit else { continue };
+        let v2 = unified >> resource & 1 == 1;
+        let mut setting = file_of(resource, v2);
+        match limit {
+            Limit::At(number) if v2 => setting.push_number(in_v2(config, resource, number)),
+            Limit::At(number) => setting.push_number(number),
+            Limit::Max if v2 || resource == Resource::Pids as usize => setting.push(b"max"),
+            Limit::Max => setting.push(b"-1"),
+        }
+        if let Some((file, value)) = split_at(setting.as_c_str().unwrap_or(c""), b'=') {
+            write(file, value, report);
         }
     }
 }
 
-/// Writes a file in the directory of its controller, or, if it belongs to
-/// none, in all of them.
-fn write(file: &[u8], value: &[u8], report: &mut Report) {
+/// Of v1 only: the release agent is told, if there is one.
+const NOTIFY: &[u8] = b"notify_on_release";
+
+/// Writes a file in the directories that have it: that of its controller, or, if it
+/// belongs to none, all of them.
+fn write(file: &[u8], value: &CStr, report: &mut Report) {
     let name = Text::of(&[file]);
     let name = name.as_c_str().unwrap_or(c"");
-    for at in 0.. {
-        let Some(directory) = report.undo.cgroups.as_slice().get(at) else { break };
-        let here = match controller_of(file) {
-            Some(controller) => controller == directory.controller,
-            // Of v1 only: the release agent is told, if there is one.
-            None => !(directory.shared || directory.v2 && file == b"notify_on_release"),
-        };
-        if here {
-            let written = kernel::write_file(directory.own, name, value);
-            report.step_on(Step::WriteCgroup, name, written);
+    let mut written = Err(Errno::ENOENT);
+    for directory in report.undo.cgroups.as_slice() {
+        let here = kernel::write_file(directory.own, name, value.to_bytes());
+        match here {
+            Err(Errno::ENOENT) => {}
+            Ok(()) => written = here,
+            Err(errno) => report.fail(Step::WriteCgroup, Some(name), errno),
         }
+    }
+    if file != NOTIFY || written != Err(Errno::ENOENT) {
+        report.step_on(Step::WriteCgroup, name, written);
     }
 }
 
 /// Host side, at the end: whether a process of the container was killed since the
 /// memory that it was given was used up.
 pub fn ran_out_of_memory(report: &Report) -> bool {
-    report.undo.cgroups.as_slice().iter().any(|directory| {
-        if directory.controller != b"memory" {
-            return false;
-        }
+    for directory in report.undo.cgroups.as_slice() {
         let file = if directory.v2 { c"memory.events" } else { c"memory.oom_control" };
-        let mut counts = List::new();
-        // A kernel before 4.13 does not count them.
-        let _ = kernel::read_file(directory.own, file, &mut counts);
-        Parts::of(counts.as_slice(), b'\n')
-            .find_map(|line| line.strip_prefix(b"oom_kill "))
-            .and_then(parse_whole)
-            .is_some_and(|count| count > 0)
-    })
+        let mut buffer = [0; 1024];
+        // Of other controllers there is no such file; a kernel before 4.13 does not count.
+        let counts = kernel::read_start(directory.own, file, &mut buffer).unwrap_or(&[]);
+        if line_behind(counts, b"oom_kill ").is_some_and(|count| count != b"0") {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
@@ -342,6 +353,8 @@ mod tests {
             ("cgroup.procs", None),
             ("notify_on_release", None),
             ("tasks", None),
+            ("pids.max=7", Some("pids")),
+            ("notify_on_release=1.", None),
         ] {
             assert_eq!(controller_of(file.as_bytes()), want.map(str::as_bytes), "{file}");
         }
@@ -354,19 +367,15 @@ mod tests {
             32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n\
             39 31 0:36 /../.. /elsewhere rw,relatime shared:9 master:1 - cgroup cgroup rw,pids\n\
             40 31 0:37 / /named rw - cgroup cgroup rw,xattr,name=memory\n";
-        let config = Config::new();
-        let mut maker = Maker { config: &config, name: c"", mounts: List::new() };
-        maker.mounts.extend(MOUNTS).unwrap();
         let find = |controller: &str| {
-            let mut path = Text::new();
-            let v2 = maker.find(controller.as_bytes(), &mut path).ok()?;
-            Some((String::from_utf8(path.as_bytes().to_vec()).unwrap(), v2))
+            let (point, v2) = find(MOUNTS, controller.as_bytes());
+            (std::str::from_utf8(point).unwrap(), v2)
         };
-        assert_eq!(find("cpu"), Some(("/sys/fs/cgroup/cpu,cpuacct".into(), false)));
-        assert_eq!(find("cpuacct"), Some(("/sys/fs/cgroup/cpu,cpuacct".into(), false)));
-        assert_eq!(find("pids"), Some(("/elsewhere".into(), false)));
-        assert_eq!(find("memory"), None);
-        assert_eq!(find("cpuset"), None);
+        assert_eq!(find("cpu"), ("/sys/fs/cgroup/cpu,cpuacct", false));
+        assert_eq!(find("cpuacct"), ("/sys/fs/cgroup/cpu,cpuacct", false));
+        assert_eq!(find("pids"), ("/elsewhere", false));
+        assert_eq!(find("memory"), ("", true));
+        assert_eq!(find("cpuset"), ("", true));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::isolate::{namespaces, places};
 use crate::kernel::{self, CURRENT, Errno, Fd, List, left_out};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::{Numbered, Parts, unescape};
+use crate::text::{Numbered, Parts, line_behind, unescape};
 
 /// Flags of every mount that neither programs nor devices belong on.
 pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
@@ -284,12 +284,9 @@ pub fn each_below(
 /// Whether a descriptor lies on the mount of this ID (proc_pid_fdinfo(5), since Linux 3.15).
 fn has_id(fd: Fd, id: &[u8], proc: Fd) -> kernel::Result<bool> {
     let path = Numbered::of(b"self/fdinfo/", fd.number() as u32);
-    let file = kernel::open_at(proc, path.as_c_str(), libc::O_RDONLY)?;
     let mut buffer = [0; 1024];
-    let lines = kernel::read(file, &mut buffer)?;
-    kernel::close(file);
-    let own = Parts::of(lines, b'\n').find_map(|line| line.strip_prefix(b"mnt_id:\t"));
-    Ok(own == Some(id))
+    let lines = kernel::read_start(proc, path.as_c_str(), &mut buffer)?;
+    Ok(line_behind(lines, b"mnt_id:\t") == Some(id))
 }
 
 /// Covers entries of the current directory, a file system that is thimble's

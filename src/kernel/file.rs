@@ -104,6 +104,14 @@ pub fn read(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     Ok(buffer.get(..length).unwrap_or(&[]))
 }
 
+/// The start of a file of the kernel's, by one read(2): as much of it as `buffer` holds.
+pub fn read_start<'a>(directory: Fd, path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8]> {
+    let file = open_at(directory, path, libc::O_RDONLY)?;
+    let start = read(file, buffer);
+    close(file);
+    start
+}
+
 /// write(2) of all bytes, in as many calls as it takes.
 pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {

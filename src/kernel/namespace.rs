@@ -28,24 +28,28 @@ pub fn set_hostname(name: &CStr) -> Result<()> {
 pub struct Names(libc::utsname);
 
 impl Names {
-    /// Those of this uts namespace.
-    pub fn now() -> Result<Names> {
+    /// None yet.
+    pub fn none() -> Names {
         // SAFETY: all-zero bytes are a valid utsname.
-        let mut names: libc::utsname = unsafe { core::mem::zeroed() };
-        // SAFETY: the kernel fills the whole structure.
-        unsafe { perform!(Sysno::uname, &raw mut names) }?;
-        Ok(Names(names))
+        Names(unsafe { core::mem::zeroed() })
     }
 
-    /// The host name.
-    pub fn host(&self) -> &CStr {
+    /// The host name of this uts namespace.
+    pub fn host(&mut self) -> Result<&CStr> {
+        self.look()?;
         // SAFETY: the kernel ends each name with a NUL.
-        unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) }
+        Ok(unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) })
     }
 
     /// The kernel's version, as `6.1.0-9-amd64`.
-    pub fn release(&self) -> &CStr {
+    pub fn release(&mut self) -> Result<&CStr> {
+        self.look()?;
         // SAFETY: likewise.
-        unsafe { CStr::from_ptr(self.0.release.as_ptr()) }
+        Ok(unsafe { CStr::from_ptr(self.0.release.as_ptr()) })
+    }
+
+    fn look(&mut self) -> Result<()> {
+        // SAFETY: the kernel fills the whole structure.
+        unsafe { perform!(Sysno::uname, &raw mut self.0) }
     }
 }

@@ -7,16 +7,16 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Errno, Fd, Result, call, close, perform};
+use super::{CURRENT, Errno, Fd, Result, call, close, perform};
 
 /// socketpair(2) of datagrams that keep their bounds and end with the peer.
 pub fn socket_pair() -> Result<(Fd, Fd)> {
     let kind = libc::SOCK_SEQPACKET | libc::SOCK_CLOEXEC;
     let mut pair: [c_int; 2] = [-1; 2];
     // SAFETY: the kernel writes two descriptors into the array.
-    unsafe { call!(Sysno::socketpair, libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) }?;
-    let [one, other] = pair.map(|number| Fd::new(number as usize));
-    Ok((one, other))
+    unsafe { perform!(Sysno::socketpair, libc::AF_UNIX, kind, 0, pair.as_mut_ptr()) }?;
+    let [one, other] = pair;
+    Ok((Fd::new(one as usize), Fd::new(other as usize)))
 }
 
 /// Room for a control message with one descriptor (cmsg(3)), aligned as the kernel asks.
@@ -43,16 +43,19 @@ impl Passed {
     }
 }
 
-/// sendmsg(2) of one byte, together with a descriptor (SCM_RIGHTS, unix(7)).
-pub fn send_descriptor(socket: Fd, fd: Fd) -> Result<()> {
+/// sendmsg(2) of one byte, together with a descriptor if there is one (SCM_RIGHTS, unix(7)).
+pub fn send_descriptor(socket: Fd, fd: Option<Fd>) -> Result<()> {
     let mut passed = Passed {
         length: Passed::LENGTH,
         level: libc::SOL_SOCKET,
         kind: libc::SCM_RIGHTS,
-        fd: fd.number(),
+        fd: fd.unwrap_or(CURRENT).number(),
     };
     let mut byte = libc::iovec { iov_base: c"!".as_ptr().cast_mut().cast(), iov_len: 1 };
-    let message = passed.message(&mut byte);
+    let mut message = passed.message(&mut byte);
+    if fd.is_none() {
+        message.msg_controllen = 0;
+    }
     // SAFETY: the message and all that it points to live through the call and are only read.
     unsafe { call!(Sysno::sendmsg, socket.number(), &raw const message, 0) }.map(drop)
 }

@@ -26,7 +26,7 @@ pub use packed::{Key, Packed, PackedList, pack_bytes, packed_length, place_by, p
 pub(crate) use packed::{pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
-    check_oom_score, check_tmpfs, check_volume,
+    check_oom_score, check_tmpfs, check_volume, parse_id_map,
 };
 pub use similar::nearest;
 
@@ -80,9 +80,22 @@ pub fn split_at(text: &CStr, byte: u8) -> Option<(&[u8], &CStr)> {
     (before.len() < text.to_bytes().len()).then(|| (before, tail(text, before.len() + 1)))
 }
 
+/// What stands behind `start` in the first line that begins with it.
+#[inline(never)]
+pub fn line_behind<'a>(lines: &'a [u8], start: &[u8]) -> Option<&'a [u8]> {
+    Parts::of(lines, b'\n').find_map(|line| line.strip_prefix(start))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_is_found_by_its_start() {
+        let lines = b"oom 2\noom_kill 1\noom_kill_x 3\n";
+        assert_eq!(line_behind(lines, b"oom_kill "), Some(&b"1"[..]));
+        assert_eq!(line_behind(lines, b"oom_k "), None);
+    }
 
     #[test]
     fn parts() {

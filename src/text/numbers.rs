@@ -90,13 +90,6 @@ pub fn unescape(shown: &[u8]) -> Text {
 }
 
 impl Text {
-    /// The decimal digits of a number.
-    pub fn number(value: u64) -> Text {
-        let mut text = Text::new();
-        text.push_number(value);
-        text
-    }
-
     /// Adds the decimal digits of a number.
     pub fn push_number(&mut self, value: u64) {
         if value > 9 {
@@ -262,7 +255,8 @@ mod tests {
     proptest! {
         #[test]
         fn digits_are_what_the_standard_library_writes(value: u64) {
-            let text = Text::number(value);
+            let mut text = Text::new();
+            text.push_number(value);
             let theirs = value.to_string();
             prop_assert_eq!(text.as_bytes(), theirs.as_bytes());
             prop_assert_eq!(parse_whole(text.as_bytes()), Some(value));

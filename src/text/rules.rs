@@ -48,17 +48,22 @@ pub fn check_cgroup_parent(path: &CStr) -> Option<Packed> {
 
 /// `INSIDE:OUTSIDE:COUNT` of ids. The highest number of 32 bits is no id
 /// (user_namespaces(7), "Defining user and group ID mappings").
-pub fn check_id_map(range: &CStr) -> Option<Packed> {
+pub fn parse_id_map(range: &CStr) -> Option<[u64; 3]> {
     let mut parts = Parts::of(range.to_bytes(), b':');
-    let mut next = || parts.next().and_then(parse_whole);
-    let good = match [next(), next(), next()] {
-        [Some(inside), Some(outside), Some(count @ 1..)] => inside
-            .max(outside)
-            .checked_add(count)
-            .is_some_and(|end| end <= u64::from(u32::MAX) && parts.next().is_none()),
-        _ => false,
-    };
-    (!good).then_some(pack!("must be INSIDE:OUTSIDE:COUNT, numbers of ids below 4294967295"))
+    let mut numbers = [0; 3];
+    for number in &mut numbers {
+        *number = parse_whole(parts.next()?)?;
+    }
+    let [inside, outside, count] = numbers;
+    let end = inside.max(outside).checked_add(count)?;
+    let good = count > 0 && end <= u64::from(u32::MAX) && parts.next().is_none();
+    good.then_some(numbers)
+}
+
+/// The same, as an option's value.
+pub fn check_id_map(range: &CStr) -> Option<Packed> {
+    let why = pack!("must be INSIDE:OUTSIDE:COUNT, numbers of ids below 4294967295");
+    parse_id_map(range).is_none().then_some(why)
 }
 
 /// Whether a path has a `..`, which would be taken by its look.
