@@ -3,7 +3,7 @@
 //! host side's wait for it, which is the same with one child less.
 
 use crate::kernel::{self, End, Pid};
-use crate::report::Report;
+use crate::report::{FAILED, Report};
 use crate::steps::Step;
 
 /// Stays until `child` has ended, passing every signal on to it, and reaps
@@ -21,7 +21,10 @@ pub fn attend(child: Pid, report: &mut Report) -> End {
             if pid == child {
                 return end;
             }
-            report.undo.forget(pid);
+            // What the program reads would end in the middle. It has told why.
+            if report.undo.forget(pid) && !end.is_success() {
+                report.end(FAILED);
+            }
         }
     }
 }

@@ -61,13 +61,16 @@ impl<'a> Undo<'a> {
         self.child.is_some() && self.link.is_some_and(relay)
     }
 
-    /// A process was reaped: its number may soon be another's.
-    pub fn forget(&mut self, reaped: Pid) {
+    /// A process was reaped: its number may soon be another's. Whether it was one of
+    /// these.
+    pub fn forget(&mut self, reaped: Pid) -> bool {
         for relay in self.relays.as_mut_slice() {
             if *relay == Some(reaped) {
                 *relay = None;
+                return true;
             }
         }
+        false
     }
 
     /// Takes the rest back, the last first. Why a cgroup could not be removed, if
@@ -77,7 +80,7 @@ impl<'a> Undo<'a> {
         for directory in self.cgroups.as_slice().iter().rev() {
             if self.end_all {
                 // What could not be ended shows in what comes next.
-                let _ = end_all(directory.own);
+                end_all(directory.own);
             }
             let removed = remove(directory.parent, self.name);
             if removed.is_err() {
@@ -134,17 +137,17 @@ fn pause() {
 
 /// Ends every process of a cgroup. The kernel does it at once where it can (v2,
 /// Linux 5.14). Else, once the limit of pids is 0, no new one can be made, so the list
-/// of those that are there only shrinks.
-fn end_all(cgroup: Fd) -> kernel::Result<()> {
+/// of those that are there only shrinks. What fails is tried again.
+fn end_all(cgroup: Fd) {
     if kernel::write_file(cgroup, c"cgroup.kill", b"1").is_ok() {
-        return Ok(());
+        return;
     }
-    kernel::write_file(cgroup, c"pids.max", b"0")?;
     let mut list = List::new();
     for _ in 0..TRIES {
+        let _ = kernel::write_file(cgroup, c"pids.max", b"0");
         list.clear();
-        kernel::read_file(cgroup, c"cgroup.procs", &mut list)?;
-        if list.as_slice().is_empty() {
+        let read = kernel::read_file(cgroup, c"cgroup.procs", &mut list);
+        if read.is_ok() && list.as_slice().is_empty() {
             break;
         }
         for line in Parts::of(list.as_slice(), b'\n') {
@@ -155,5 +158,4 @@ fn end_all(cgroup: Fd) -> kernel::Result<()> {
         }
         pause();
     }
-    Ok(())
 }

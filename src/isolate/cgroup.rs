@@ -215,18 +215,27 @@ fn has(list: &[u8], between: u8, word: &[u8]) -> bool {
 fn make_directory(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
     for _ in 0..TRIES {
         kernel::make_directory(parent, name)?;
-        // Who sweeps takes the lock first, and may have been here in between.
-        if let Ok(own) = kernel::open_at(parent, name, libc::O_RDONLY | libc::O_DIRECTORY) {
-            kernel::lock(own)?;
-            // In a directory that was removed nothing is found.
-            if let Ok(file) = kernel::open_at(own, c"cgroup.procs", libc::O_PATH) {
-                kernel::close(file);
-                return Ok(own);
+        match hold(parent, name) {
+            Err(Errno::ENOENT) => {}
+            // Not on the list of what is taken back, so here.
+            Err(errno) => {
+                let _ = kernel::remove_directory(parent, name);
+                return Err(errno);
             }
-            kernel::close(own);
+            own => return own,
         }
     }
     Err(Errno::ESTALE)
+}
+
+/// Opens and locks a directory that was just made. ENOENT if it is gone: who sweeps
+/// takes the lock first, and may have been here in between.
+fn hold(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
+    let own = kernel::open_at(parent, name, libc::O_RDONLY | libc::O_DIRECTORY)?;
+    kernel::lock(own)?;
+    // In a directory that was removed nothing is found.
+    kernel::open_at(own, c"cgroup.procs", libc::O_PATH).map(kernel::close)?;
+    Ok(own)
 }
 
 /// How often a directory is made anew that somebody else takes away.

@@ -10,7 +10,7 @@ use core::ffi::c_int;
 
 use crate::config::Config;
 use crate::isolate::status;
-use crate::kernel::{self, Errno, Fd, Pid, STDIN, STDOUT, Stack, left_out};
+use crate::kernel::{self, Errno, Fd, List, Pid, STDIN, STDOUT, Stack, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, parse_whole};
@@ -30,12 +30,8 @@ pub fn take_over(config: &Config, stack: &mut Stack, report: &mut Report) {
             Err(Errno::EBADF) if number < 3 => (step, kernel::open_null()),
             // From a directory, `..` leads everywhere.
             Ok(libc::S_IFDIR) if !left_out(c"directory check") => (step, Err(Errno::EISDIR)),
-            Ok(libc::S_IFREG)
-                if kernel::is_read_only(fd) != Ok(false) && !left_out(c"input protection") =>
-            {
-                let relayed =
-                    relay(fd, stack).and_then(|relay| report.undo.relays.push(Some(relay)));
-                (Step::RelayInput, relayed)
+            Ok(libc::S_IFREG) if !left_out(c"input protection") => {
+                (Step::RelayInput, relay(fd, stack, &mut report.undo.relays))
             }
             other => (step, other.map(drop)),
         };
@@ -50,19 +46,26 @@ struct Relay {
     pipe: Fd,
 }
 
-/// Puts a pipe in the place of a file, and a process of its own behind the pipe.
-/// That one ends with the file, when nobody is left to read, or with this side.
-fn relay(file: Fd, stack: &mut Stack) -> kernel::Result<Pid> {
+/// Puts a pipe in the place of a file that is open for reading only, and a process
+/// of its own behind the pipe. That one ends with the file, when nobody is left to
+/// read, or with this side.
+fn relay(file: Fd, stack: &mut Stack, relays: &mut List<Option<Pid>>) -> kernel::Result<()> {
+    if !kernel::is_read_only(file)? {
+        return Ok(());
+    }
     let (from, to) = kernel::pipe()?;
     let mut relay = Relay { file, pipe: to };
     let pid = kernel::clone_process(0, stack, &mut relay, |relay| {
-        // The file may be any of them; what it says is in the pipe or lost.
-        let _ = relay.copy();
+        let copied = relay.copy();
+        if copied != Err(Errno::EPIPE) {
+            // Somebody is left to read, and takes the end of the pipe for that of the file.
+            Report::new().step(Step::RelayInput, copied);
+        }
         0
     })?;
+    relays.push(Some(pid))?;
     kernel::close(to);
-    kernel::replace(file, from)?;
-    Ok(pid)
+    kernel::replace(file, from)
 }
 
 impl Relay {
@@ -70,12 +73,13 @@ impl Relay {
         // Ctrl-C is the program's business; SIGPIPE comes as an error as well.
         kernel::block_signals()?;
         // Nothing but these two stays open, or this process would itself be somebody who is
-        // left to read. (The pipe's numbers are behind the file's, and not those of these.)
+        // left to read, and what a failure is told by. (The pipe's numbers are behind the
+        // file's, and not those of these.)
         if self.file.number() != STDIN.number() {
             kernel::replace(STDIN, self.file)?;
         }
         kernel::replace(STDOUT, self.pipe)?;
-        close_range(2, c_int::MAX)?;
+        close_range(3, c_int::MAX)?;
         let mut buffer = [0; 2048];
         loop {
             match kernel::read(STDIN, &mut buffer)? {

@@ -57,9 +57,13 @@ fn mount_memory() -> kernel::Result<Layers> {
     let memory = kernel::open(c"/..", libc::O_PATH)?;
     // An overlay keeps notes in attributes, which are trusted.* unless told otherwise (since
     // Linux 5.11), and those are closed to a user namespace.
-    let trusted = kernel::set_trusted_attribute(c"/..") != Err(Errno::EPERM);
+    let notes = match kernel::set_trusted_attribute(c"/..") {
+        Err(Errno::EPERM) => c",userxattr",
+        Err(Errno::EOPNOTSUPP) => c"", // without CONFIG_TMPFS_XATTR
+        other => other.map(|()| c"")?,
+    };
     let lower = kernel::open(c".", libc::O_PATH)?;
-    Ok(Layers { lower, memory, count: 0, notes: if trusted { c"" } else { c",userxattr" } })
+    Ok(Layers { lower, memory, count: 0, notes })
 }
 
 /// Covers what is mounted below ROOTFS, now that there is a /proc. What
@@ -118,7 +122,11 @@ impl Layers {
             kernel::change_directory_to(proc)?;
             let (name, memory) = (mounts::link(lower), mounts::link(self.memory));
             let over = mounts::link(target);
-            if self.mount(lower, name.as_c_str(), memory.as_c_str(), over.as_c_str())?.is_ok() {
+            let (name, memory, over) = (name.as_c_str(), memory.as_c_str(), over.as_c_str());
+            let mounted = self.mount(lower, name, memory, over)?;
+            // What there is no overlay for is refused with this errno.
+            if mounted != Err(Errno::EINVAL) {
+                mounted?;
                 let found = places::find(root, path, None)?;
                 let right = mounts::is_over(found, target, OVERLAY)?;
                 kernel::close(found);

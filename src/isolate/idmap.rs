@@ -161,12 +161,13 @@ pub fn write(
         }
     }
     // Nobody else may.
-    if maps.root() { map_root(own) } else { None }
+    if maps.root() { map_root(own, report) } else { None }
 }
 
-fn map_root(own: Fd) -> Option<Fd> {
-    let users = kernel::open_at(own, c"ns/user", libc::O_RDONLY).ok()?;
+fn map_root(own: Fd, report: &mut Report) -> Option<Fd> {
     let tree = kernel::open_tree(c".").ok()?;
+    let (file, flags) = (c"ns/user", libc::O_RDONLY);
+    let users = report.step_on(Step::OpenProcess, file, kernel::open_at(own, file, flags));
     if kernel::map_ids(tree, users).is_ok() {
         return Some(tree);
     }

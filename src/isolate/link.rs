@@ -51,6 +51,5 @@ pub fn wait_for_release(container: Fd, report: &mut Report) -> Option<Fd> {
 
 /// Container side: fails if the host side has died since.
 pub fn check_host(container: Fd, report: &mut Report) {
-    let alive = if kernel::is_open(container) { Ok(()) } else { Err(Errno::EPIPE) };
-    report.step(Step::WaitForRelease, alive);
+    report.step(Step::WaitForRelease, kernel::check_open(container));
 }

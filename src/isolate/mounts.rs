@@ -156,12 +156,14 @@ fn cover(mask: Option<&CStr>, names: Strings, report: &mut Report) {
 /// A cgroup v1 hierarchy is not shown, nor the caller's cgroup where none was made.
 fn own_cgroup(sys: Fd, report: &mut Report) {
     let host = kernel::open(c"/sys/fs/cgroup", libc::O_PATH);
-    if host.and_then(|host| kernel::is_on(host, libc::CGROUP2_SUPER_MAGIC)) == Ok(true) {
-        let flags = INERT | libc::MS_RDONLY;
-        let mounted = kernel::change_directory_to(sys)
-            .and_then(|()| kernel::mount(c"cgroup2", c"fs/cgroup", flags, c""));
-        report.step_on(Step::MountCgroup, c"/sys/fs/cgroup", mounted);
-    }
+    let shown = match host.and_then(|host| kernel::is_on(host, libc::CGROUP2_SUPER_MAGIC)) {
+        Err(Errno::ENOENT) | Ok(false) => return,
+        host => host.and_then(|_| {
+            kernel::change_directory_to(sys)?;
+            kernel::mount(c"cgroup2", c"fs/cgroup", INERT | libc::MS_RDONLY, c"")
+        }),
+    };
+    report.step_on(Step::MountCgroup, c"/sys/fs/cgroup", shown);
 }
 
 /// The directory `/NAME` of the root, which has to be one.

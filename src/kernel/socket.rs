@@ -66,14 +66,17 @@ pub fn receive_descriptor(socket: Fd) -> Result<Option<Option<Fd>>> {
     Ok((length > 0).then_some(came))
 }
 
-/// recvfrom(2) that takes nothing and does not wait: whether the other end is still open, when
-/// nothing is to come from it.
-pub fn is_open(socket: Fd) -> bool {
+/// recvfrom(2) that takes nothing and does not wait: EPIPE if the other end is no longer open,
+/// when nothing is to come from it.
+pub fn check_open(socket: Fd) -> Result<()> {
     let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
     let none = null::<u8>();
     // SAFETY: no memory is passed.
     let peeked = unsafe { call!(Sysno::recvfrom, socket.number(), none, 0, flags, none, none) };
-    peeked == Err(Errno::EAGAIN)
+    match peeked {
+        Err(Errno::EAGAIN) => Ok(()),
+        other => other.and(Err(Errno::EPIPE)),
+    }
 }
 
 /// Sets the loopback interface of this network namespace up (netdevice(7)).
