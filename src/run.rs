@@ -36,7 +36,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
         Err(errno) => report.fail(Step::MapStacks, None, *errno),
     };
     descriptors::take_over(config, stack, report);
-    let maps = idmap::plan(config, given.user, report);
+    let maps = idmap::plan(config, given.caller, report);
     let environment = environment::collect(config, variable, caller, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);

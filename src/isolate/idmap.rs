@@ -36,16 +36,15 @@ const FILES: [(Of, &CStr, &CStr); 2] =
 
 /// Host side, before anything is made: the maps, if the user namespace is to be
 /// the container's own.
-pub fn plan<'a>(config: &'a Config, user: u32, report: &mut Report) -> Option<Maps<'a>> {
-    let group = kernel::own_group();
-    let mut maps = Maps { config, caller: [user, group], deny_groups: false };
+pub fn plan<'a>(config: &'a Config, caller: [u32; 2], report: &mut Report) -> Option<Maps<'a>> {
+    let mut maps = Maps { config, caller, deny_groups: false };
     let alone = maps.asked(Of::Users).is_empty();
     let private = config.users.map_or(!maps.root() || !alone, |s| s == Share::Private);
     if !private {
         return None;
     }
     let [_, outside, count] = maps.range(Of::Groups, 0).unwrap_or_default();
-    let single = outside == group.into() && count == 1 && maps.range(Of::Groups, 1).is_none();
+    let single = outside == caller[1].into() && count == 1 && maps.range(Of::Groups, 1).is_none();
     maps.deny_groups = single && !maps.root();
     let (option, value, why) = if maps.root() && alone {
         (c"--userns private", c"", pack!("needs --uidmap as root"))

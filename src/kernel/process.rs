@@ -38,8 +38,8 @@ pub struct Given<'a> {
     pub arguments: Argv<'a>,
     /// Its environment.
     pub environment: Argv<'a>,
-    /// Its effective user.
-    pub user: u32,
+    /// Its effective user and group.
+    pub caller: [u32; 2],
     /// Stacks for clone(2): the container's, and that of the program in it.
     pub stacks: Result<[Stack; 2]>,
 }
@@ -53,21 +53,25 @@ pub struct Given<'a> {
 /// the environment, a null, and pairs of numbers up to AT_NULL (getauxval(3)).
 pub unsafe fn begin_with(stack: NonNull<usize>, main: fn(&mut Given) -> u8) -> ! {
     // SAFETY: the kernel laid it out like this, and it lives as long as the process.
-    let (arguments, environment, user) = unsafe {
-        let arguments = Argv::from_raw(stack.add(1).cast());
-        let environment = Argv::from_raw(stack.add(stack.read() + 2).cast());
-        let mut pair = environment.behind().cast::<[usize; 2]>();
-        while !matches!((*pair)[0] as u64, libc::AT_EUID | libc::AT_NULL) {
-            pair = pair.add(1);
-        }
-        (arguments, environment, (*pair)[1] as u32)
+    let (arguments, environment) = unsafe {
+        (Argv::from_raw(stack.add(1).cast()), Argv::from_raw(stack.add(stack.read() + 2).cast()))
     };
+    let caller = [libc::AT_EUID, libc::AT_EGID].map(|kind| {
+        let mut pair = environment.behind().cast::<[u64; 2]>();
+        // SAFETY: the last pair is of AT_NULL. (Both kinds are there since long before Linux 3.)
+        unsafe {
+            while (*pair)[0] != kind && (*pair)[0] != libc::AT_NULL {
+                pair = pair.add(1);
+            }
+            (*pair)[1] as u32
+        }
+    });
     let mut own = None;
     let stacks = Stack::map().map(|[program, container, large]| {
         own = Some(large);
         [container, program]
     });
-    let mut given = Given { arguments, environment, user, stacks };
+    let mut given = Given { arguments, environment, caller, stacks };
     let Some(mut own) = own else { exit(main(&mut given)) };
     let mut start = Start { entry: of_pointer(main), argument: (&raw mut given).cast() };
     // SAFETY: the stack is mapped and aligned, and nobody unmaps it; `begin` takes a `Start`, and
@@ -207,12 +211,6 @@ pub fn send_signal(process: Pid, signal: c_int) -> Result<()> {
 pub fn own_pid() -> Pid {
     // SAFETY: no memory is passed; the call always succeeds.
     Pid(unsafe { call!(Sysno::getpid) }.unwrap_or(0) as c_int)
-}
-
-/// getegid(2)
-pub fn own_group() -> u32 {
-    // SAFETY: no memory is passed; the call always succeeds.
-    unsafe { call!(Sysno::getegid) }.unwrap_or(0) as u32
 }
 
 /// nanosleep(2), for so many milliseconds.
