@@ -160,14 +160,18 @@ pub fn write(
         }
     }
     // Nobody else may.
-    if maps.root() { map_root(own, report) } else { None }
+    let root = if maps.root() { map_root(own, report) } else { None };
+    kernel::close(own);
+    root
 }
 
 fn map_root(own: Fd, report: &mut Report) -> Option<Fd> {
     let tree = kernel::open_tree(c".").ok()?;
     let (file, flags) = (c"ns/user", libc::O_RDONLY);
     let users = report.step_on(Step::OpenProcess, file, kernel::open_at(own, file, flags));
-    if kernel::map_ids(tree, users).is_ok() {
+    let mapped = kernel::map_ids(tree, users);
+    kernel::close(users);
+    if mapped.is_ok() {
         return Some(tree);
     }
     kernel::close(tree);

@@ -112,7 +112,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 fn reset_signals() -> kernel::Result<()> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    let ignored = match status::field(b"SigIgn:\t", parse_hexadecimal) {
+    let ignored = match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
         Err(Errno::ENODATA) => ANY,
         found => found?,
     };
