@@ -17,7 +17,7 @@ OUT = target/$(TARGET)/release/thimble
 OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)-unknown-linux-musl
 
 # At most so many bytes, on x86_64: a ratchet, 44 KiB at the very most.
-BUDGET := 60416
+BUDGET := 49152
 
 BUSYBOX := target/images/busybox
 DEBIAN := target/images/debian
