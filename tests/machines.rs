@@ -9,7 +9,7 @@ use common::*;
 use std::collections::BTreeMap;
 use std::fs;
 use std::process::Stdio;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// What runs first: thimble pivots, which takes a root that is a mount on something.
 const INIT: &str = "#!/bin/busybox sh
@@ -63,6 +63,9 @@ poweroff -f
 /// What the machine's console says, by the name of what was tried: the status, and what it
 /// printed.
 fn boot(layout: &str) -> BTreeMap<String, (i32, String)> {
+    // One at a time: a machine without a processor for seconds thinks that it is stuck.
+    static ALONE: Mutex<()> = Mutex::new(());
+    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     static INITRAMFS: OnceLock<tempfile::TempDir> = OnceLock::new();
     let place = INITRAMFS.get_or_init(|| {
         let place = tempfile::tempdir().unwrap();
