@@ -232,10 +232,13 @@ fn make_directory(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
 /// takes the lock first, and may have been here in between.
 fn hold(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
     let own = kernel::open_at(parent, name, libc::O_RDONLY | libc::O_DIRECTORY)?;
-    kernel::lock(own)?;
     // In a directory that was removed nothing is found.
-    kernel::open_at(own, c"cgroup.procs", libc::O_PATH).map(kernel::close)?;
-    Ok(own)
+    let look = || kernel::open_at(own, c"cgroup.procs", libc::O_PATH).map(kernel::close);
+    let held = kernel::lock(own).and_then(|()| look());
+    if held.is_err() {
+        kernel::close(own);
+    }
+    held.map(|()| own)
 }
 
 /// How often a directory is made anew that somebody else takes away.
