@@ -27,8 +27,8 @@ fn the_first_word_is_a_command() {
     refused(&[], "thimble: command: is missing, see thimble --help\n");
     refused(&["rnu"], "thimble: unknown command rnu\nthimble: hint: did you mean run\n");
     refused(&["frobnicate"], "thimble: unknown command frobnicate\n");
-    refused(&["run"], "thimble: ROOTFS: is missing, see thimble run --help\n");
-    refused(&["run", "--verbose"], "thimble: ROOTFS: is missing, see thimble run --help\n");
+    refused(&["run"], "thimble: ROOTFS: is missing, see --help\n");
+    refused(&["run", "--verbose"], "thimble: ROOTFS: is missing, see --help\n");
 }
 
 #[test]
@@ -232,7 +232,7 @@ fn a_long_word_is_cut_and_the_reason_behind_it_is_not() {
         ),
     );
     refused(&[&long], &format!("thimble: unknown command {cut}\n"));
-    refused(&["run", "-h", "name"], "thimble: ROOTFS: is missing, see thimble run --help\n");
+    refused(&["run", "-h", "name"], "thimble: ROOTFS: is missing, see --help\n");
 }
 
 #[test]

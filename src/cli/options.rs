@@ -5,14 +5,14 @@
 use core::ffi::CStr;
 
 use super::help::RUN_START;
-use super::table::{self, Bytes, Opt, Set, Table, Takes::*};
+use super::table::{Opt, Table, Takes::*, table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
 use crate::kernel::{List, tail};
 use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
-    check_user, check_volume, pack, pack_bytes, pack_list, packed_length, parse_fraction,
-    parse_limit, parse_size, parse_whole, place_in,
+    check_user, check_volume, pack, pack_list, parse_fraction, parse_limit, parse_size,
+    parse_whole, place_in,
 };
 
 /// The rows, as the help shows them.
@@ -66,14 +66,7 @@ const ROWS: &[Opt] = &[
 ];
 
 /// The options of `thimble run`.
-pub const RUN: Table = Table { names: &NAMES, sets: &SETS, help: const { Packed::new(&PACKED) } };
-
-const SETS: [Set; table::count(ROWS)] = table::sets(ROWS);
-const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
-const NAMED: Bytes<0> = table::names(ROWS);
-const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
-const HELPED: Bytes<0> = table::help(RUN_START, ROWS);
-const PACKED: [u8; packed_length(&HELP) + 1] = pack_bytes(&HELP);
+pub const RUN: Table = table!(RUN_START, ROWS);
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
