@@ -101,5 +101,5 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
 
-    init::attend(program, report).status()
+    init::attend(program, None, report).status()
 }

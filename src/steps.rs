@@ -108,7 +108,9 @@ steps! {
     Filter = "load the seccomp filter",
     LoadFile = "load the seccomp filter of",
     Execute = "execute",
+    ReadClock = "read the clock",
     WaitForSignal = "wait for a signal",
+    Kill = "kill the container",
     Wait = "wait",
 }
 
