@@ -90,6 +90,8 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         // Ctrl-Z, and now this side: its caller waits for that.
         if signal == libc::SIGTSTP && stop.is_some() {
             report.step(Step::StopSelf, kernel::stop_self());
+            // It may not have stopped, or be continued by itself.
+            let _ = kernel::send_signal(child, libc::SIGCONT);
         }
     }
 }

@@ -548,6 +548,10 @@ attacks! {
         "opening the runner by `/proc/1/exe`, to overwrite it (CVE-2019-5736)",
         without "undumpable",
         |scene| scene.probe(&["runner"]);
+    the_runners_words:
+        "paths of the host and values of variables in `/proc/1/cmdline`",
+        without "command line",
+        |scene| scene.probe(&["text", "/proc/1/cmdline", &scene.text("root")]);
     signals_to_pid_1:
         "ending pid 1 by a signal",
         without "pid namespace",

@@ -351,7 +351,7 @@ fn as_pid_1_a_command_that_cannot_be_executed_is_told_as_ever() {
 #[test]
 fn as_pid_1_a_program_has_what_the_program_has_otherwise() {
     // Its capabilities, no_new_privs, filter, signals, groups, limits: all but its numbers.
-    let script = "grep -E '^(Cap|NoNew|Seccomp|Sig|Uid|Gid|Groups)' /proc/self/status; \
+    let script = "grep -E '^(Cap|NoNew|Seccomp|Sig[BIC]|Uid|Gid|Groups)' /proc/self/status; \
                   cat /proc/self/limits /proc/self/mountinfo | cut -d' ' -f5- ; env; id";
     for caller in callers() {
         let choices: &[&[&str]] = match caller {

@@ -44,6 +44,11 @@ struct Mode {
     below: bool,
     /// With a process that the program leaves behind.
     leaves: bool,
+    /// With a program that does not end by itself. Of the host side alone, since each takes
+    /// its time.
+    stays: bool,
+    /// With the program as pid 1.
+    as_pid_1: bool,
     /// What thimble makes in ROOTFS, and leaves there: the innermost first.
     makes: &'static [&'static str],
 }
@@ -55,6 +60,8 @@ const PLAIN: Mode = Mode {
     input: false,
     below: false,
     leaves: false,
+    stays: false,
+    as_pid_1: false,
     makes: &[],
 };
 
@@ -112,6 +119,30 @@ const MODES: &[Mode] = &[
     Mode {
         name: "root, --uidmap",
         options: &["--name=faults", "--uidmap=0:100000:65536"],
+        ..PLAIN
+    },
+    Mode {
+        name: "root, ends",
+        options: &["--name=faults", "--timeout=60", "--die-with-parent"],
+        ..PLAIN
+    },
+    Mode {
+        name: "root, time is up",
+        options: &["--name=faults", "--timeout=1", "--stop-timeout=0"],
+        stays: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "root, --as-pid-1",
+        options: &["--name=faults", "--as-pid-1", "-u5:6", "--cap-add=NET_RAW"],
+        as_pid_1: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "user, --as-pid-1",
+        options: &["--name=faults", "--as-pid-1"],
+        user: true,
+        as_pid_1: true,
         ..PLAIN
     },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
@@ -201,6 +232,15 @@ const UNNOTICED: &[Unnoticed] = &[
         mode: "root, everything",
         ..first("kill", ANY, "", "what hands input on ends by itself where nobody reads")
     },
+    Unnoticed {
+        mode: "root, time is up",
+        ..first("kill", ANY, "1", "the stop signal: whoever does not end by it is killed")
+    },
+    Unnoticed {
+        mode: "root, time is up",
+        process: "",
+        ..first("kill", &[libc::ENOSYS], "0", "likewise")
+    },
     sweep("openat", LEFT),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
@@ -283,7 +323,7 @@ const INTERRUPTIBLE: &[&str] = &[
 ];
 
 /// Calls that give no answer, or an answer and never an error (their manual pages).
-const SURE: &[&str] = &["exit_group", "getpid", "geteuid", "getegid", "umask"];
+const SURE: &[&str] = &["exit_group", "getpid", "getppid", "geteuid", "getegid", "umask"];
 
 fn name_of_call(number: usize) -> &'static str {
     syscalls::Sysno::new(number).map_or("?", |call| call.name())
@@ -321,6 +361,13 @@ const LEFT: &str = "thimble-2000000000";
 
 /// The hierarchies in which a mode may make cgroups.
 const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset"];
+
+impl Mode {
+    /// What thimble ends with.
+    fn status(&self) -> i32 {
+        if self.stays { 124 } else { STATUS }
+    }
+}
 
 impl Place {
     fn new(mode: &'static Mode, inside: &Path) -> Place {
@@ -414,6 +461,9 @@ impl Place {
         if self.mode.user {
             words.extend(["-u".into(), USER.to_string().into()]);
         }
+        if self.mode.as_pid_1 {
+            words.push("-p".into());
+        }
         if self.mode.below {
             words.extend(["-m".into(), path.join("root/below").into()]);
         }
@@ -434,6 +484,7 @@ impl Place {
         }
         words.extend([path.join("root").into(), "/bin/inside".into()]);
         words.extend(self.mode.leaves.then(|| "leave".into()));
+        words.extend(self.mode.stays.then(|| "stay".into()));
         let mut tracer = Command::new(fault)
             .args(words)
             .stdin(Stdio::piped())
@@ -756,14 +807,17 @@ impl Case {
                 return Err(format!("another container: {}", difference(usual, now)));
             }
         }
+        let usually = MODES[self.mode].status();
         match told.status.code() {
-            Some(STATUS) if removal || relay => Ok(Good::Told),
-            Some(STATUS) => {
-                if told.out.is_empty() || told.seen.is_empty() || told.waiting.is_empty() {
+            Some(status) if status == usually && (removal || relay) => Ok(Good::Told),
+            Some(status) if status == usually => {
+                let [out, seen, waiting] =
+                    [&told.out, &told.seen, &told.waiting].map(|lines| lines.is_empty());
+                if out || seen || waiting != usual.waiting.is_empty() {
                     return Err("the program did not run".into());
                 }
                 if told.err != usual.err {
-                    return Err(format!("status {STATUS}, and says {:?}", told.err));
+                    return Err(format!("status {status}, and says {:?}", told.err));
                 }
                 rows.map(Good::Same).ok_or("unnoticed".into())
             }
@@ -804,7 +858,7 @@ fn cases(mode: usize, run: &Told) -> Vec<Case> {
         *at += 1;
         let (process, number) = recorded.clone();
         let name = name_of_call(number);
-        if SURE.contains(&name) {
+        if SURE.contains(&name) || MODES[mode].stays && process != "0" {
             continue;
         }
         let call = Call { process, number, at: *at, last: *at == counts[recorded] };
@@ -852,7 +906,7 @@ fn a_call_that_fails_is_told_or_changes_nothing() {
         let recorded = place.run(&fault, None, 0);
         assert_eq!(
             (recorded.status.code(), recorded.err.as_str()),
-            (Some(STATUS), ""),
+            (Some(place.mode.status()), ""),
             "{}",
             place.mode.name
         );

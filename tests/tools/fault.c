@@ -1,4 +1,4 @@
-/* fault [-u ID] [-m DIRECTORY] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-p] [-u ID] [-m DIRECTORY] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -16,8 +16,8 @@
  *                            first time; it is held as well
  *   left WHAT                a process that outlives the first, or a mount of the host's
  *   end STATUS               of the first, as wait(2) has it
- * -u: as this user and group. -m: with a tmpfs on DIRECTORY, in a mount namespace that
- * nobody else has. */
+ * -p: the program is executed by the first child of the first. -u: as this user and group. -m: with a
+ * tmpfs on DIRECTORY, in a mount namespace that nobody else has. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -244,9 +244,12 @@ int main(int length, char **words)
 {
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
+	int by_child = 0;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+u:m:")) != -1) {
-		if (option == 'u') {
+	while ((option = getopt(length, words, "+pu:m:")) != -1) {
+		if (option == 'p') {
+			by_child = 1;
+		} else if (option == 'u') {
 			user = atol(optarg);
 		} else if (option == 'm') {
 			need(!unshare(CLONE_NEWNS), "unshare");
@@ -309,7 +312,7 @@ int main(int length, char **words)
 				process(child);
 		} else if (event == PTRACE_EVENT_EXEC) {
 			/* Not what the first one calls for help. */
-			if (parent_of(pid) != first) {
+			if (by_child ? !strcmp(p->name, "0.1") : parent_of(pid) != first) {
 				printf("program %d %d %d\n", pid, parent_of(pid), first);
 				hold();
 			}
