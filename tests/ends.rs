@@ -152,7 +152,7 @@ fn time_is_up_also_where_signals_come_all_the_time() {
 fn what_the_caller_ignores_stops_nothing() {
     // As with nohup(1).
     for caller in callers() {
-        let script = trap(&["HUP", "TERM", "USR1"]);
+        let script = trap(&["HUP", "TERM", "WINCH"]);
         let mut command = caller.command(&[], &format!("{script}\n{LOOP}"));
         // SAFETY: only signal calls between fork and exec.
         unsafe {
@@ -164,11 +164,12 @@ fn what_the_caller_ignores_stops_nothing() {
         }
         let mut running = Running::new(command);
         assert_eq!(running.line(), "ready");
-        for signal in [libc::SIGHUP, libc::SIGTERM, libc::SIGUSR1] {
+        // The lower number goes before the higher, so the last is no sooner than the others.
+        for signal in [libc::SIGHUP, libc::SIGTERM, libc::SIGWINCH] {
             running.signal(signal);
         }
         let ran = running.wait();
-        assert_eq!((ran.status, ran.out.as_str()), (Some(3), "got USR1\n"));
+        assert_eq!((ran.status, ran.out.as_str()), (Some(3), "got WINCH\n"));
     }
 }
 
@@ -204,10 +205,11 @@ fn sigtstp_stops_the_program_and_then_thimble_and_sigcont_continues_both() {
             running.signal(libc::SIGTSTP);
             // As a shell sees it.
             let mut status = 0;
-            // SAFETY: the child is the test's own.
-            let waited =
-                unsafe { libc::waitpid(running.id() as i32, &mut status, libc::WUNTRACED) };
-            assert_eq!(waited as u32, running.id());
+            let (id, options) = (running.id() as i32, libc::WUNTRACED | libc::WNOHANG);
+            eventually("thimble is stopped", || {
+                // SAFETY: the child is the test's own.
+                unsafe { libc::waitpid(id, &mut status, options) == id }
+            });
             assert!(libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGTSTP);
             eventually("the program is stopped", || is_stopped(program));
             assert!(!is_stopped(first), "pid 1 goes on reaping");

@@ -364,14 +364,17 @@ static int text(char **a)
     return !memmem(content, length, argument(a, 1), strlen(argument(a, 1)));
 }
 
-/* told: tells the number of each signal that comes, until the last one. By system calls alone: a C
- * library keeps some signals to itself. */
+/* told [GROUP'S FIRST'S]: tells the number of each signal that comes, until the last one, or that
+ * which is sent to pid 1 after the other to this process group. By system calls alone: a C library
+ * keeps some signals to itself. */
 static int told(char **a)
 {
-    (void)a;
+    long last = *a ? atol(argument(a, 1)) : 64;
     unsigned long all = -1;
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
-    for (long signal = 0; signal != 64;) {
+    if (*a && (kill(0, atoi(*a)) || kill(1, last)))
+        return refused_if(-1, "kill");
+    for (long signal = 0; signal != last;) {
         printf(signal ? "%ld\n" : "ready\n", signal);
         fflush(stdout);
         signal = syscall(SYS_rt_sigtimedwait, &all, 0, 0, sizeof all);
