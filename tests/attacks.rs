@@ -649,9 +649,11 @@ fn a_program_that_is_run_by_the_runner_itself_gets_no_hold_of_it() {
         let path = scene.at("root/bin/trap");
         fs::write(&path, "#!/proc/self/exe\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let ran = Ran::of(scene.thimble(&[], &["trap", "run"]).output().unwrap());
-        let line = "thimble: unknown command /bin/trap\n";
-        assert_eq!((ran.status, ran.err.as_str()), (Some(125), line), "{caller:?}");
+        for options in [&[][..], &["--as-pid-1"]] {
+            let ran = Ran::of(scene.thimble(options, &["trap", "run"]).output().unwrap());
+            let line = "thimble: unknown command /bin/trap\n";
+            assert_eq!((ran.status, ran.err.as_str()), (Some(125), line), "{caller:?}");
+        }
         assert_eq!(fs::read(scene.at("thimble")).unwrap(), fs::read(thimble()).unwrap());
     }
 }
