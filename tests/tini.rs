@@ -188,7 +188,7 @@ fn the_callers_terminal_can_be_read_and_ctrl_c_and_ctrl_backslash_reach_the_prog
             let words = [&["run"], *options, &[root.to_str().unwrap(), "sh", "-c", &script]];
             let mut command = command(thimble(), &words.concat());
             let mut terminal = at_a_terminal(&mut command);
-            let mut running = Running::at(command);
+            let running = Running::at(command);
             let mut shown = String::new();
             let mut until = |text: &str, terminal: &mut File| {
                 eventually(text, || {
