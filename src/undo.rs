@@ -156,7 +156,7 @@ pub fn move_all(from: Fd, to: Fd) -> kernel::Result<()> {
                 // It has ended since.
                 Err(Errno::ENOENT) => continue,
                 Ok(exe) if kernel::compare(exe, own)? == Alike::File => kernel::close(exe),
-                _ => return Err(Errno::EBUSY),
+                other => return other.and(Err(Errno::EBUSY)),
             }
             match kernel::write_file(to, PROCS, line) {
                 Err(Errno::ESRCH) => {}

@@ -143,18 +143,22 @@ impl<'a> Maker<'a> {
             if part == Some(&[]) {
                 continue;
             }
-            let above = open(base, &path);
-            if v2 {
-                if part.is_none() && self.beside && report.undo.leaf.is_none() {
+            if v2 || part.is_none() {
+                let above = open(base, &path);
+                if part.is_none() && v2 && self.beside && report.undo.leaf.is_none() {
                     let left = above.and_then(|above| leave(above, &mut report.undo));
                     report.step_on(Step::LeaveCgroup, path.name(), left);
                 }
-                let enabled = above.and_then(|above| enable(above, controller));
-                report.step_on(Step::EnableController, Text::of(&[controller]).name(), enabled);
+                if v2 {
+                    let enabled = above.and_then(|above| enable(above, controller));
+                    report.step_on(Step::EnableController, Text::of(&[controller]).name(), enabled);
+                }
+                if part.is_none() {
+                    break above;
+                }
             }
-            let Some(part) = part else { break above };
             path.push(b"/");
-            path.push(part);
+            path.push(part.unwrap_or(&[]));
         };
         path.push(b"/");
         path.push(report.undo.name.to_bytes());
@@ -189,14 +193,14 @@ impl<'a> Maker<'a> {
         let (root, point, mut v2) = find(self.mounts, controller);
         let mut base = CURRENT;
         unescape(point, path);
-        if v2 && offers(base, path, controller).is_err() {
+        let mut there = if v2 { offers(base, path, controller) } else { Ok(()) };
+        if there == Err(Errno::ENOENT) {
             // It is not mounted here.
             *path = Text::of(&[b"."]);
             (base, v2) = mount(controller, self.stack)?;
-            if v2 {
-                offers(base, path, controller)?;
-            }
+            there = if v2 { offers(base, path, controller) } else { Ok(()) };
         }
+        there?;
         let parent = if self.beside {
             own(self.own, controller, v2).and_then(|(_, path)| below(path, root))
         } else {
@@ -316,8 +320,12 @@ fn leave(parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
 /// cgroup v2: lets a directory hand the controller on to those below. Nothing is
 /// written where it does already, which an ordinary user may not.
 fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
-    lists(above, SUBTREE, controller)
-        .or_else(|_| kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes()))
+    match lists(above, SUBTREE, controller) {
+        Err(Errno::ENOENT) => {
+            kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes())
+        }
+        listed => listed,
+    }
 }
 
 /// Whether a file of a directory, which is a line of words, has this one: ENOENT if not.
