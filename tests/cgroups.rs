@@ -450,19 +450,25 @@ fn an_ordinary_user_has_limits_in_a_cgroup_of_his_own() {
         assert!(status != 0 || ran.out == fs::read_to_string("/etc/passwd").unwrap());
         assert_eq!(own.inside(), "");
     }
-    // Beside other processes the kernel gives no limits.
-    let ran = run("", "", &with(&["true"]));
+    // Beside other processes the kernel gives no limits: root's, at which he cannot look, and his.
     let place = own.0.display();
-    assert_eq!(
-        (ran.status, ran.err.clone()),
-        (
-            Some(125),
-            format!(
-                "thimble: leave to the container the cgroup {place}: EBUSY: Device or resource busy\n\
-         thimble: hint: take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...\n"
-            )
+    let refused = |errno: &str| {
+        format!(
+            "thimble: leave to the container the cgroup {place}: {errno}\n\
+             thimble: hint: take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...\n"
         )
-    );
+    };
+    let ran = run("", "", &with(&["true"]));
+    assert_eq!((ran.status, ran.err), (Some(125), refused("EACCES: Permission denied")));
+    let mut other = user.command("sleep", &["60"]).spawn().unwrap();
+    let exe = format!("/proc/{}/exe", other.id());
+    eventually("it is his", || fs::read_link(&exe).is_ok_and(|exe| exe.ends_with("sleep")));
+    fs::write(own.0.join("cgroup.procs"), other.id().to_string()).unwrap();
+    let ran = run("", "exec", &with(&["true"]));
+    assert_eq!(own.inside(), other.id().to_string());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!((ran.status, ran.err), (Some(125), refused("EBUSY: Device or resource busy")));
     assert_eq!(own.inside(), "");
     // But in a cgroup that these are not in.
     fs::create_dir(own.0.join("others")).unwrap();
