@@ -236,6 +236,7 @@ const UNNOTICED: &[Unnoticed] = &[
     sweep("openat", LEFT),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
+    sweep("lseek", ""),
     sweep("kill", ""),
     Unnoticed { at: "1", ..sweep("flock", "") },
     ending("openat", "cgroup.kill"),
@@ -272,7 +273,7 @@ fn errnos_of(call: &str) -> &'static [i32] {
     match call {
         "mmap" | "mprotect" | "mremap" | "munmap" => &[ENOMEM],
         "openat" => &[EACCES, EMFILE],
-        "read" | "readlinkat" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
+        "read" | "readlinkat" | "lseek" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
         "write" => &[EIO, EPERM],
         "close" => &[EIO],
         "mount" => &[EPERM, ENOMEM],

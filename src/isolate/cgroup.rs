@@ -389,10 +389,19 @@ fn inherit(parent: Fd, own: Fd) -> kernel::Result<()> {
 /// Removes what thimbles that were killed have left in a directory: cgroups that
 /// are named after a process that is gone, that nobody holds the lock of (for
 /// that process may be in another pid namespace), and that are empty. What cannot
-/// go stays, and the next thimble tries again.
+/// go stays, and the next thimble tries again. So it is with the rest where there are so
+/// many that it would take long: each looks from somewhere else on, in the order of hashes
+/// of 31 bits that cgroups are listed in, and goes once around at most.
 fn sweep(parent: Fd) {
     let mut buffer = [0; 2048];
-    while let Ok(entries @ [_, ..]) = kernel::read_directory(parent, &mut buffer) {
+    let start = (kernel::own_pid().number() as u32).wrapping_mul(0x9e37_79b1) >> 1;
+    let mut moved = kernel::seek(parent, start);
+    for _ in 0..READS {
+        let entries = moved.and_then(|()| kernel::read_directory(parent, &mut buffer));
+        let Ok(entries) = entries else { break };
+        if entries.is_empty() {
+            moved = kernel::seek(parent, 0);
+        }
         for name in kernel::Entries::of(entries) {
             let number = name.to_bytes().strip_prefix(PREFIX).and_then(parse_whole);
             let Some(pid) = number.and_then(Pid::from_number) else { continue };
@@ -408,6 +417,9 @@ fn sweep(parent: Fd) {
         }
     }
 }
+
+/// How often one reads on: once around a hundred cgroups and their parent's files.
+const READS: u32 = 5;
 
 /// Host side: puts the container into its cgroups and sets its limits, in the
 /// article's order. It is not released before that, so no process of it is ever
