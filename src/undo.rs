@@ -181,7 +181,7 @@ fn go_back(parent: Fd, leaf: Fd) -> kernel::Result<()> {
         return Err(Errno::EBUSY);
     }
     let enabled = kernel::read_start(parent, SUBTREE, &mut buffer)?;
-    let line = Parts::of(enabled, b'\n').next().unwrap_or(&[]);
+    let line = Parts::of(enabled, b'\n').word();
     for word in Parts::of(line, b' ') {
         if !word.is_empty() {
             kernel::write_file(parent, SUBTREE, Text::of(&[b"-", word]).as_bytes())?;

@@ -320,7 +320,7 @@ fn where_no_cgroup_is_mounted_limits_hold_and_the_host_stays_as_it_is() {
     ] {
         let unmount = if proc { "" } else { "umount /dev/pts /dev/shm /proc;" };
         let script = format!(
-            "umount -R /sys/fs/cgroup && table() {{ cat /proc/self/mountinfo; }} && table >$0 && {unmount} \
+            "umount -R /sys/fs/cgroup && mount --make-rshared / && table() {{ cat /proc/self/mountinfo; }} && table >$0 && {unmount} \
              {thimble} run {words} {root} sh -c '{}'; status=$?; \
              [ -e /proc/self ] && {{ table | cmp - $0 || exit 99; }}; exit $status",
             script.replace("$a", "${a}"),

@@ -134,9 +134,10 @@ impl<'a> Maker<'a> {
     fn make_for(&mut self, file: &[u8], report: &mut Report) -> bool {
         let Some(controller) = controller_of(file) else { return false };
         let mut path = Text::new();
+        let subject = Text::of(&[controller]);
+        let subject = subject.name();
         let found = self.find(controller, &mut path);
-        let (base, v2, parent) =
-            report.step_on(Step::FindController, Text::of(&[controller]).name(), found);
+        let (base, v2, parent) = report.step_on(Step::FindController, subject, found);
         let mut parts = Parts::of(parent, b'/');
         let above = loop {
             let part = parts.next();
@@ -151,7 +152,7 @@ impl<'a> Maker<'a> {
                 }
                 if v2 {
                     let enabled = above.and_then(|above| enable(above, controller));
-                    report.step_on(Step::EnableController, Text::of(&[controller]).name(), enabled);
+                    report.step_on(Step::EnableController, subject, enabled);
                 }
                 if part.is_none() {
                     break above;
@@ -193,12 +194,12 @@ impl<'a> Maker<'a> {
         let (root, point, mut v2) = find(self.mounts, controller);
         let mut base = CURRENT;
         unescape(point, path);
-        let mut there = if v2 { offers(base, path, controller) } else { Ok(()) };
+        let mut there = offers(v2, base, path, controller);
         if there == Err(Errno::ENOENT) {
             // It is not mounted here.
             *path = Text::of(&[b"."]);
             (base, v2) = mount(controller, self.stack)?;
-            there = if v2 { offers(base, path, controller) } else { Ok(()) };
+            there = offers(v2, base, path, controller);
         }
         there?;
         let parent = if self.beside {
@@ -220,9 +221,9 @@ fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], &'a [u8], bool) {
         // field and the fifth, and behind a field of a dash come type, source and options.
         let mut fields = Parts::of(line, b' ');
         let root = fields.nth(3).unwrap_or(&[]);
-        let point = fields.next().unwrap_or(&[]);
+        let point = fields.word();
         while fields.next().is_some_and(|field| field != b"-") {}
-        let kind = fields.next().unwrap_or(&[]);
+        let kind = fields.word();
         if kind == b"cgroup2" {
             unified = (root, point, true);
         } else if kind == b"cgroup" && has_part(fields.nth(1).unwrap_or(&[]), b',', controller) {
@@ -238,8 +239,8 @@ fn own<'a>(lines: &'a [u8], controller: &[u8], v2: bool) -> Option<(&'a [u8], &'
     for line in Parts::of(lines, b'\n') {
         // The number of the hierarchy, which of v2 is 0, and no controllers: those are the rest.
         let mut fields = Parts::of(line, b':');
-        let number = fields.next()?;
-        let list = fields.next()?;
+        let number = fields.word();
+        let list = fields.word();
         if if v2 { number == b"0" } else { has_part(list, b',', controller) } {
             return Some((list, fields.rest()?));
         }
@@ -259,7 +260,11 @@ fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Whether the root of v2's hierarchy has a controller: ENOENT if not.
-fn offers(base: Fd, path: &Text, controller: &[u8]) -> kernel::Result<()> {
+#[inline(never)]
+fn offers(v2: bool, base: Fd, path: &Text, controller: &[u8]) -> kernel::Result<()> {
+    if !v2 {
+        return Ok(());
+    }
     let root = open(base, path)?;
     let offered = lists(root, c"cgroup.controllers", controller);
     kernel::close(root);
@@ -332,7 +337,7 @@ fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
 fn lists(directory: Fd, file: &CStr, word: &[u8]) -> kernel::Result<()> {
     let mut buffer = [0; 1024];
     let words = kernel::read_start(directory, file, &mut buffer)?;
-    let line = Parts::of(words, b'\n').next().unwrap_or(&[]);
+    let line = Parts::of(words, b'\n').word();
     if has_part(line, b' ', word) { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
