@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,6 +42,10 @@ struct Mode {
     input: bool,
     /// With something mounted below ROOTFS.
     below: bool,
+    /// In a cgroup of the caller's own, of cgroup v2.
+    delegated: bool,
+    /// Where no cgroup is mounted.
+    unmounted: bool,
     /// With a process that the program leaves behind.
     leaves: bool,
     /// With a program that does not end by itself. Of the host side alone, since each takes
@@ -59,6 +63,8 @@ const PLAIN: Mode = Mode {
     user: false,
     input: false,
     below: false,
+    delegated: false,
+    unmounted: false,
     leaves: false,
     stays: false,
     as_pid_1: false,
@@ -146,6 +152,24 @@ const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
+    Mode {
+        name: "root, no cgroups",
+        options: &[
+            "--name=faults",
+            "--cgroup-parent={parent}",
+            "--pids-limit=20",
+            "--cgroup-conf=hugetlb.2MB.max=0",
+        ],
+        unmounted: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "user, delegated",
+        options: &["--name=faults", "--cgroup-conf=hugetlb.2MB.max=0"],
+        user: true,
+        delegated: true,
+        ..PLAIN
+    },
     Mode { name: "user, -x", options: &["--name=faults", "-x"], user: true, ..PLAIN },
 ];
 
@@ -206,6 +230,10 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("wait4", &[libc::EINTR], "done again"),
     unnoticed("rt_sigtimedwait", &[libc::EINTR], "done again"),
     unnoticed("unlinkat", &[libc::EBUSY], "done again"),
+    Unnoticed {
+        mode: "user, delegated",
+        ..first("flock", &[libc::EAGAIN], "1", "done again, since another thimble is there")
+    },
     unnoticed("close", ANY, "the descriptor is closed, whatever the answer"),
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
@@ -223,6 +251,10 @@ const UNNOTICED: &[Unnoticed] = &[
     },
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),
+    Unnoticed {
+        mode: "user, delegated",
+        ..first("flock", &[libc::EAGAIN], "last", "another thimble is there, and goes later")
+    },
     first("read", ANY, "last", "what the container's side tells of a failure: there was none"),
     Unnoticed {
         mode: "root, everything",
@@ -244,6 +276,7 @@ const UNNOTICED: &[Unnoticed] = &[
     sweep("openat", LEFT),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
+    sweep("lseek", ""),
     sweep("kill", ""),
     Unnoticed { at: "1", ..sweep("flock", "") },
     ending("openat", "cgroup.kill"),
@@ -280,7 +313,7 @@ fn errnos_of(call: &str) -> &'static [i32] {
     match call {
         "mmap" | "mprotect" | "mremap" | "munmap" => &[ENOMEM],
         "openat" => &[EACCES, EMFILE],
-        "read" | "readlinkat" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
+        "read" | "readlinkat" | "lseek" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
         "write" => &[EIO, EPERM],
         "close" => &[EIO],
         "mount" => &[EPERM, ENOMEM],
@@ -360,7 +393,7 @@ struct Place {
 const LEFT: &str = "thimble-2000000000";
 
 /// The hierarchies in which a mode may make cgroups.
-const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset"];
+const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset", "unified"];
 
 impl Mode {
     /// What thimble ends with.
@@ -395,7 +428,7 @@ impl Place {
         }
         let parent = unique_name();
         let program = path.join("thimble");
-        if mode.options.iter().any(|option| option.contains("{parent}")) {
+        if mode.delegated || mode.options.iter().any(|option| option.contains("{parent}")) {
             for controller in CONTROLLERS {
                 let own = cgroup_v1(controller).join(&parent);
                 fs::create_dir_all(&own).unwrap();
@@ -406,6 +439,19 @@ impl Place {
                         fs::write(own.join(file), above).unwrap();
                     }
                 }
+            }
+        }
+        if mode.delegated {
+            let own = cgroup_v1("unified").join(&parent);
+            for file in ["", "cgroup.procs", "cgroup.subtree_control"] {
+                chown(own.join(file), Some(USER), Some(USER)).unwrap();
+            }
+        }
+        if mode.unmounted {
+            // As thimble leaves it, so that the first run is like the others.
+            let all = cgroup_v1("unified");
+            for place in [&all, &all.join(&parent)] {
+                fs::write(place.join("cgroup.subtree_control"), "+hugetlb").unwrap();
             }
         }
         Place { mode, directory, parent, program }
@@ -426,6 +472,13 @@ impl Place {
                     found.insert(entry.path());
                 }
             }
+        }
+        // Of his own nothing is to be different.
+        let enabled = cgroup_v1("unified").join(&self.parent).join("cgroup.subtree_control");
+        if self.mode.delegated
+            && fs::read_to_string(&enabled).is_ok_and(|list| !list.trim().is_empty())
+        {
+            found.insert(enabled);
         }
         found
     }
@@ -466,6 +519,13 @@ impl Place {
         }
         if self.mode.below {
             words.extend(["-m".into(), path.join("root/below").into()]);
+        }
+        if self.mode.unmounted {
+            words.extend(["-n", "/sys/fs/cgroup"].map(Into::into));
+        }
+        if self.mode.delegated {
+            let file = cgroup_v1("unified").join(&self.parent).join("cgroup.procs");
+            words.extend(["-c".into(), file.into()]);
         }
         let (process, number, at) = match call {
             Some(call) => (call.process.as_str(), call.number as i64, call.at),
@@ -633,6 +693,7 @@ impl Place {
         for cgroup in self.cgroups() {
             for file in [
                 "pids.max",
+                "hugetlb.2MB.max",
                 "memory.limit_in_bytes",
                 "memory.memsw.limit_in_bytes",
                 "memory.soft_limit_in_bytes",
@@ -661,11 +722,17 @@ impl Place {
             let _ = fs::remove_dir(&made).or_else(|_| fs::remove_file(&made));
         }
         for cgroup in self.cgroups() {
+            if cgroup.is_file() {
+                continue;
+            }
             let inside = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
             for pid in inside.lines() {
                 let _ = command("kill", &["-9", pid]).status();
             }
             eventually("a cgroup is removed", || fs::remove_dir(&cgroup).is_ok());
+        }
+        for enabled in self.cgroups() {
+            fs::write(enabled, "-hugetlb").unwrap();
         }
     }
 }
@@ -773,14 +840,17 @@ impl Case {
         };
         let tells = |step| told.err.lines().any(|line| named(line, step));
         let call = name_of_call(self.call.number);
-        // What cannot be done again.
-        let removal = call == "unlinkat" && tells("remove the cgroup");
+        // What cannot be done again. The way back out of a leaf takes several calls.
+        let removing = if MODES[self.mode].delegated { call } else { "" };
+        let removal = ["unlinkat", removing].contains(&call) && tells("remove the cgroup");
         let relay = self.call.process == "0.1" && tells("relay an input file through a pipe");
         let broken = BROKEN.iter().find(|row| row.0 == call && self.errno == libc::ENOSYS);
         if broken.is_some_and(|(_, tells)| told.err.contains(tells)) {
             return Ok(Good::Told);
         }
-        let told_of = removal && left.iter().all(|path| path.contains("cgroup"));
+        // Another thimble may be there, which then does it.
+        let others = removing == "flock" && self.call.last && self.errno == libc::EAGAIN;
+        let told_of = (removal || others) && left.iter().all(|path| path.contains("cgroup"));
         if !left.is_empty() && !told_of {
             return Err(format!("leaves {left:?}"));
         }

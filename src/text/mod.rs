@@ -50,6 +50,12 @@ impl<'a> Parts<'a> {
         Parts { rest: Some(text), between }
     }
 
+    /// The next part, or an empty one behind the last.
+    #[inline(never)]
+    pub fn word(&mut self) -> &'a [u8] {
+        self.next().unwrap_or(&[])
+    }
+
     /// What is left behind those that were taken; `None` if the last one was.
     pub fn rest(self) -> Option<&'a [u8]> {
         self.rest
@@ -73,6 +79,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// Whether one of the parts of a text between such bytes is this one.
+#[inline(never)]
 pub fn has_part(text: &[u8], between: u8, wanted: &[u8]) -> bool {
     Parts::of(text, between).any(|part| part == wanted)
 }
