@@ -1,6 +1,7 @@
 //! The host's side of `thimble run`, in the order in which it happens. A step
 //! that fails ends it, and whatever was made before is taken back.
 
+use crate::announce;
 use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init;
@@ -11,14 +12,14 @@ use crate::isolate::{
 use crate::kernel::{self, Given};
 use crate::report::{self, Report};
 use crate::steps::Step;
-use crate::text::{Numbered, Packed, Text, pack};
-use crate::undo;
-
-/// Exit status of a program that SIGKILL ended.
-const KILLED: u8 = 128 + libc::SIGKILL as u8;
+use crate::text::{Numbered, Text, pack};
+use crate::undo::{self, Heard};
 
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, given: &mut Given) -> u8 {
+    let report = &mut Report::new();
+    report.verbose = config.verbose;
+    let monitored = announce::prepare(config, report);
     let caller = given.environment;
     let default = Numbered::of(cgroup::PREFIX, kernel::own_pid().number() as u32);
     let name = config.name.unwrap_or(default.as_c_str());
@@ -28,8 +29,6 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let found = if config.private(config.uts, true) { Ok(hostname) } else { names.host() };
     let variable = Text::of(&[b"HOSTNAME=", found.unwrap_or(hostname).to_bytes()]);
     let variable = variable.as_c_str().unwrap_or(c"HOSTNAME=");
-    let report = &mut Report::new();
-    report.verbose = config.verbose;
 
     let [stack, program_stack] = match &mut given.stacks {
         Ok(stacks) => stacks,
@@ -64,16 +63,18 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let root = maps.and_then(|maps| idmap::write(maps, child, caller, stack, report));
     rootfs::go_away(report);
     cgroup::admit(config, unified, child, report);
+    announce::tell_start(config, child, report);
     link::release(link, root, report);
+    let mut heard = Heard::default();
+    if let Some(caller) = monitored {
+        announce::let_go(caller, child, link, &mut heard, report);
+    }
     let end = init::attend(child, report);
     report.undo.child = None;
     let status = end.status();
-    if (report::FAILED..=report::NOT_FOUND).contains(&status) {
-        undo::relay(link);
+    if status >= report::FAILED || config.json_status_fd.is_some() {
+        undo::relay(link, &mut heard);
     }
-    if status == KILLED && cgroup::ran_out_of_memory(report) {
-        let what = c"the program used up its memory and was killed";
-        report.complain(what, c"", Packed::NONE);
-    }
+    announce::tell_end(config, end, &heard, report);
     report.end(status)
 }

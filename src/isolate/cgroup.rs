@@ -332,19 +332,47 @@ fn write(file: &[u8], value: &CStr, report: &mut Report) {
     }
 }
 
-/// Host side, at the end: whether a process of the container was killed since the
-/// memory that it was given was used up.
-pub fn ran_out_of_memory(report: &Report) -> bool {
+/// What the kernel counts of a container.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// The processes that were killed since the memory that they were given was used up.
+    /// (A kernel before 4.13 does not count them.)
+    OutOfMemory,
+    /// The most bytes that were in use at once (cgroup v2: since Linux 5.19).
+    MemoryPeak,
+    /// The microseconds of processors' time.
+    Time,
+}
+
+/// The file of each in v1 and v2, and behind the `=` what the number's line begins with.
+const COUNTERS: PackedList = pack_list!(
+    "memory.oom_control=oom_kill \0memory.events=oom_kill \0\
+     memory.max_usage_in_bytes=\0memory.peak=\0cpuacct.usage=\0cpu.stat=usage_usec \0"
+);
+
+/// Host side, at the end: what one of the container's cgroups says, if one does.
+pub fn count(counter: Counter, report: &mut Report) -> Option<u64> {
     for directory in report.undo.cgroups.as_slice() {
-        let file = if directory.v2 { c"memory.events" } else { c"memory.oom_control" };
+        let mut row = Text::new();
+        row.push_part(COUNTERS, 2 * counter as usize + usize::from(directory.v2));
+        let (file, start) = split_at(row.as_c_str()?, b'=')?;
+        let file = Text::of(&[file]);
+        let file = file.as_c_str()?;
         let mut buffer = [0; 1024];
-        // Of other controllers there is no such file; a kernel before 4.13 does not count.
-        let counts = kernel::read_start(directory.own, file, &mut buffer).unwrap_or(&[]);
-        if line_behind(counts, b"oom_kill ").is_some_and(|count| count != b"0") {
-            return true;
+        match kernel::read_start(directory.own, file, &mut buffer) {
+            Ok(lines) => {
+                let number = line_behind(lines, start.to_bytes()).and_then(parse_whole);
+                let nanoseconds = counter == Counter::Time && !directory.v2;
+                return number.map(|number| if nanoseconds { number / 1000 } else { number });
+            }
+            Err(Errno::ENOENT) => {} // another controller's
+            Err(errno) => {
+                report.explain(Step::ReadCounter, Some(file), errno);
+                return None;
+            }
         }
     }
-    false
+    None
 }
 
 #[cfg(test)]

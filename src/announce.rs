@@ -1,0 +1,187 @@
+//! Who learns of the container besides the program's own output and exit status: the caller
+//! that `--detach` lets go, the file of `--pidfile`, and the reader of `--json-status-fd`.
+
+use core::ffi::CStr;
+
+use crate::config::Config;
+use crate::isolate::cgroup::{self, Counter};
+use crate::isolate::descriptors;
+use crate::isolate::link::Link;
+use crate::kernel::{self, End, Errno, Fd, Pid, STDIN, STDOUT};
+use crate::report::{FAILED, Report};
+use crate::steps::Step;
+use crate::text::{Packed, PackedList, Text, pack_list};
+use crate::undo::{self, Heard};
+
+/// What a line of the status is made of. All but the last two go on with a number.
+const MEMBERS: PackedList = pack_list!(
+    "{\"child-pid\": \0{\"exit-code\": \0, \"signal\": \0, \"memory-peak\": \0, \"cpu-usec\": \0\
+     , \"oom-killed\": false\0, \"oom-killed\": true\0"
+);
+
+/// The place of the first that goes on with none.
+const OOM_KILLED: usize = 5;
+
+/// Host side, before anything else is opened: looks at the descriptor of the status. With
+/// `--detach`, it is another process from here on, which neither a signal to the caller nor
+/// the end of his session reaches; gives its line to the caller's own.
+pub fn prepare<'a>(config: &Config<'a>, report: &mut Report<'a>) -> Option<Fd> {
+    let mut last = Fd::new(config.first_own_descriptor() as usize - 1);
+    if let Some(fd) = config.json_status_fd {
+        last = Fd::new(fd as usize);
+        let open = match kernel::is_read_only(last) {
+            Ok(true) => Err(Errno::EBADF),
+            other => other.map(drop),
+        };
+        if let Err(errno) = open {
+            report.fail(Step::WriteStatus, None, errno);
+        }
+    }
+    let caller = config.detach.then(|| detach(last, config, report));
+    // Where the path begins: ROOTFS is going to be the current directory.
+    if let Some(path) = config.pid_file
+        && path.to_bytes().first() != Some(&b'/')
+    {
+        let here = kernel::open(c".", libc::O_PATH);
+        report.undo.here = report.step_on(Step::WritePidFile, path, here);
+    }
+    caller
+}
+
+/// Goes on in a new process, and gives its line to the old one.
+fn detach(last: Fd, config: &Config, report: &mut Report) -> Fd {
+    // What else the caller has open would be so as long as the container lives.
+    descriptors::close_all_but(last, config, report);
+    report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
+    let link = Link::new(report);
+    match kernel::fork() {
+        Err(errno) => report.fail(Step::Clone, None, errno),
+        Ok(Some(monitor)) => wait(link.keep_container_end(), monitor, report),
+        Ok(None) => {}
+    }
+    let caller = link.keep_host_end();
+    report.step(Step::NewSession, kernel::new_session());
+    kernel::close(STDIN);
+    report.step(Step::Descriptors, kernel::open_null());
+    caller
+}
+
+/// The caller's own process: ends once the program runs, or with the status of what kept it
+/// from that. If it is ended itself before that, the container ends.
+fn wait(line: Fd, monitor: Pid, report: &mut Report) -> ! {
+    let told = kernel::receive_descriptor(line).and_then(|came| match came {
+        Some(_) => kernel::send_descriptor(line, None).map(|()| true),
+        None => Ok(false),
+    });
+    match told {
+        Ok(true) => kernel::exit(0),
+        Ok(false) => {}
+        Err(errno) => report.explain(Step::Wait, None, errno),
+    }
+    kernel::close(line);
+    let ended = report.step(Step::Wait, kernel::wait_for(monitor));
+    report.end(ended.map_or(FAILED, |(_, end)| end.status()))
+}
+
+/// Host side, before the container's first step, which is not taken if this fails.
+pub fn tell_start<'a>(config: &Config<'a>, child: Pid, report: &mut Report<'a>) {
+    let pid = child.number() as u64;
+    let mut line = Text::new();
+    line.push_part(MEMBERS, 0);
+    line.push_number(pid);
+    write_status(config, &mut line, report);
+    if report.has_failed() {
+        report.end(FAILED);
+    }
+    if let Some(path) = config.pid_file {
+        let written = write_pid_file(report.undo.here, path, pid);
+        let own = report.step_on(Step::WritePidFile, path, written);
+        report.undo.pid_file = Some((path, own));
+    }
+}
+
+/// Host side, with `--detach`: waits until the program was executed, and lets the caller go.
+pub fn let_go(caller: Fd, child: Pid, link: Fd, heard: &mut Heard, report: &mut Report) {
+    report.step(Step::Wait, undo::hear(link, heard).map(drop));
+    if !heard.executed {
+        return; // it has told why not, or never will
+    }
+    let mut line = Text::new();
+    line.push_number(child.number() as u64);
+    line.push_byte(b'\n');
+    report.step(Step::WriteOut, kernel::write_all(STDOUT, line.as_bytes()));
+    // The caller's process answers, and so is known to have heard it.
+    let told = kernel::send_descriptor(caller, None)
+        .and_then(|()| kernel::receive_descriptor(caller))
+        .and_then(|came| came.ok_or(Errno::EPIPE).map(drop));
+    report.step(Step::TellCaller, told);
+    // Nobody is left to tell; what cannot be let go ends with the container.
+    let _ = descriptors::let_go_of_output();
+    kernel::close(caller);
+}
+
+/// Host side, when the container has ended: tells the reader of the status, if the program ever
+/// ran, and the caller, if it was for want of memory that it ended.
+pub fn tell_end(config: &Config, end: End, heard: &Heard, report: &mut Report) {
+    // pid 1 itself may have been killed.
+    let signal = if heard.signal == 0 { end.signal() } else { heard.signal };
+    let killed = i32::from(signal) == libc::SIGKILL;
+    let tells = config.json_status_fd.is_some() && heard.executed;
+    if !killed && !tells {
+        return;
+    }
+    let out_of_memory = cgroup::count(Counter::OutOfMemory, report);
+    if tells {
+        let time = cgroup::count(Counter::Time, report).unwrap_or(end.microseconds());
+        let numbers = [
+            Some(end.status().into()),
+            Some(signal.into()).filter(|signal| *signal != 0),
+            cgroup::count(Counter::MemoryPeak, report),
+            Some(time),
+        ];
+        let mut line = Text::new();
+        for (place, number) in numbers.iter().enumerate() {
+            if let Some(number) = number {
+                line.push_part(MEMBERS, 1 + place);
+                line.push_number(*number);
+            }
+        }
+        if let Some(count) = out_of_memory {
+            line.push_part(MEMBERS, OOM_KILLED + usize::from(count > 0));
+        }
+        write_status(config, &mut line, report);
+    }
+    if killed && out_of_memory.is_some_and(|count| count > 0) {
+        let what = c"the program used up its memory and was killed";
+        report.complain(what, c"", Packed::NONE);
+    }
+}
+
+/// Writes a line of the status, if anybody wants it.
+fn write_status(config: &Config, line: &mut Text, report: &mut Report) {
+    if let Some(fd) = config.json_status_fd {
+        line.push(b"}\n");
+        if let Err(errno) = kernel::write_all(Fd::new(fd as usize), line.as_bytes()) {
+            report.explain(Step::WriteStatus, None, errno);
+        }
+    }
+}
+
+/// Writes a file beside it and renames that, so that whoever reads it finds all of it. A link
+/// there is replaced, and not followed. Gives the file.
+fn write_pid_file(directory: Fd, path: &CStr, pid: u64) -> kernel::Result<Fd> {
+    let (mut new, mut line) = (Text::of(&[path.to_bytes(), b"."]), Text::new());
+    new.push_number(pid);
+    line.push_number(pid);
+    line.push_byte(b'\n');
+    let new = new.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
+    let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
+    let own = kernel::open_at(directory, new, flags)?;
+    let done =
+        kernel::write_all(own, line.as_bytes()).and_then(|()| kernel::rename(directory, new, path));
+    if done.is_err() {
+        // Not on the list of what is taken back, so here; the failure that counts is the first.
+        let _ = kernel::remove_file(directory, new);
+    }
+    done.map(|()| own)
+}
