@@ -122,7 +122,7 @@ pub fn let_go(caller: Fd, child: Pid, link: Fd, heard: &mut Heard, report: &mut 
 
 /// Host side, when the container has ended: tells the reader of the status, if the program ever
 /// ran, and the caller, if it was for want of memory that it ended.
-pub fn tell_end(config: &Config, end: End, heard: &Heard, report: &mut Report) {
+pub fn tell_end(config: &Config, status: u8, end: End, heard: &Heard, report: &mut Report) {
     // pid 1 itself may have been killed.
     let signal = if heard.signal == 0 { end.signal() } else { heard.signal };
     let killed = i32::from(signal) == libc::SIGKILL;
@@ -134,7 +134,7 @@ pub fn tell_end(config: &Config, end: End, heard: &Heard, report: &mut Report) {
     if tells {
         let time = cgroup::count(Counter::Time, report).unwrap_or(end.microseconds());
         let numbers = [
-            Some(end.status().into()),
+            Some(status.into()),
             Some(signal.into()).filter(|signal| *signal != 0),
             cgroup::count(Counter::MemoryPeak, report),
             Some(time),

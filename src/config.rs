@@ -61,6 +61,12 @@ pub struct Config<'a> {
     pub pid_file: Option<&'a CStr>,
     /// The descriptor that start and end are told on; behind the program's own.
     pub json_status_fd: Option<u32>,
+    /// Seconds until it is stopped; 0 for never.
+    pub timeout: u64,
+    /// What it is stopped by: the number of a signal.
+    pub stop_signal: u64,
+    /// Seconds from then on until it is killed.
+    pub stop_timeout: u64,
     /// Tell every step.
     pub verbose: bool,
     /// Only the article's namespaces, and nothing in the root but /proc.
@@ -200,6 +206,9 @@ impl<'a> Config<'a> {
             detach: false,
             pid_file: None,
             json_status_fd: None,
+            timeout: 0,
+            stop_signal: libc::SIGTERM as u64,
+            stop_timeout: 10,
             verbose: false,
             bare: false,
             mounts: List::new(),

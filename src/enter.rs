@@ -76,7 +76,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     mounts::go_to(root, report);
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);
-    rootfs::enter(config, mapped.is_some(), report);
+    rootfs::enter(config, mapped.is_some(), root, proc, report);
     namespaces::set_up_network(config, report);
 
     limits::set_oom_score(config, report);
@@ -108,7 +108,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
         link::tell_executed(link, report);
     }
 
-    let end = init::attend(program, report);
+    let end = init::attend(program, None, report);
     link::tell_signal(link, end, report);
     end.status()
 }

@@ -4,7 +4,7 @@
 use crate::announce;
 use crate::config::Config;
 use crate::enter::{Container, enter};
-use crate::init;
+use crate::init::{self, Stop};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
     cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
@@ -65,16 +65,18 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     cgroup::admit(config, unified, child, report);
     announce::tell_start(config, child, report);
     link::release(link, root, report);
+    let mut stop = Stop::new(config, report);
     let mut heard = Heard::default();
     if let Some(caller) = monitored {
         announce::let_go(caller, child, link, &mut heard, report);
     }
-    let end = init::attend(child, report);
+    let end = init::attend(child, Some(&mut stop), report);
     report.undo.child = None;
     let status = end.status();
     if status >= report::FAILED || config.json_status_fd.is_some() {
         undo::relay(link, &mut heard);
     }
-    announce::tell_end(config, end, &heard, report);
+    let status = if stop.timed_out { report::TIMED_OUT } else { status };
+    announce::tell_end(config, status, end, &heard, report);
     report.end(status)
 }

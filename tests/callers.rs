@@ -51,6 +51,9 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--detach", &[], "echo the output is nobody's", "a number"),
     ("--pidfile", &["/tmp/test-callers-NUMBER"], "echo well", "well"),
     ("--json-status-fd", &["9"], "ls /proc/self/fd | wc -l", "4"),
+    ("--timeout", &["60"], "echo well", "well"),
+    ("--stop-signal", &["INT"], "echo well", "well"),
+    ("--stop-timeout", &["1"], "echo well", "well"),
     ("--verbose", &[], "echo well", "well"),
 ];
 

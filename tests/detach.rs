@@ -234,7 +234,7 @@ fn the_programs_output_goes_to_a_file_and_not_where_somebody_waits_for_its_end()
     let pid = out.trim_end().strip_prefix('<').and_then(|rest| rest.strip_suffix('>'));
     assert!(pid.unwrap().parse::<u32>().is_ok(), "{out}");
     // What the monitor has to tell later goes there as well.
-    let words = "-m 16m ROOT sh -c 'exec dd if=/dev/zero of=/dev/null bs=64m' >LOG 2>&1";
+    let words = "-m 16m ROOT sh -c 'exec dd if=/dev/zero of=/dev/null bs=64M' >LOG 2>&1";
     bash(&format!("RUN {words}")).good();
     eventually("the monitor tells", || logged().contains("used up its memory"));
 }

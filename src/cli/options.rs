@@ -12,7 +12,7 @@ use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
     check_user, check_volume, pack, pack_list, parse_fraction, parse_limit, parse_size,
-    parse_whole, place_in,
+    parse_whole, place_in, signal,
 };
 
 /// The rows, as the help shows them.
@@ -65,6 +65,9 @@ const ROWS: &[Opt] = &[
     Opt("  -d, --detach                    print pid 1's pid and return, once it runs", Flag(|c, _| yes(&mut c.detach))),
     Opt("      --pidfile FILE              hold that pid in FILE for as long as it lives", Value(|c, v| set(&mut c.pid_file, v, check_path))),
     Opt("      --json-status-fd FD         tell start and end on FD, a line of JSON each", Value(json_status_fd)),
+    Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
+    Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
+    Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 
@@ -261,6 +264,21 @@ fn limit(
         *place = Some(limit);
     }
     None
+}
+
+/// Sets a time, where -1 is centuries.
+#[inline(never)]
+fn seconds(field: &mut u64, value: &CStr) -> Option<Packed> {
+    let word = value.to_bytes();
+    let seconds = if word == b"-1" { Some(u64::MAX) } else { parse_whole(word) };
+    *field = seconds.unwrap_or(0);
+    seconds.is_none().then_some(pack!("must be a whole number of seconds, or -1 for no limit"))
+}
+
+fn stop_signal(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let number = signal(value.to_bytes());
+    config.stop_signal = number.unwrap_or(0);
+    number.is_none().then_some(pack!("must be a signal, as TERM, RTMIN+3, or a number up to 64"))
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {
