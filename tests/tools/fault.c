@@ -1,4 +1,4 @@
-/* fault [-u ID] [-m DIRECTORY] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-u ID] [-m DIRECTORY] [-s FILE] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -17,7 +17,7 @@
  *   left WHAT                a process that outlives the first, or a mount of the host's
  *   end STATUS               of the first, as wait(2) has it
  * -u: as this user and group. -m: with a tmpfs on DIRECTORY, in a mount namespace that
- * nobody else has. */
+ * nobody else has. -s: with FILE as descriptor 4. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -204,7 +204,7 @@ static void at_call(struct process *p)
 }
 
 /* A caller with what must not come through. */
-static void start(char **words, long user)
+static void start(char **words, long user, const char *status)
 {
 	gid_t group = 4242;
 	sigset_t blocked;
@@ -216,7 +216,8 @@ static void start(char **words, long user)
 	need(!setgroups(user < 0, &group), "groups");
 	need(user < 0 || (!setresgid(user, user, user) && !setresuid(user, user, user)), "user");
 	need(dup2(open("/dev/zero", O_RDONLY), 3) == 3, "descriptor");
-	closefrom(4);
+	need(!status || dup2(open(status, O_WRONLY | O_CREAT | O_TRUNC, 0666), 4) == 4, "status");
+	closefrom(status ? 5 : 4);
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "callers");
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
@@ -244,10 +245,13 @@ int main(int length, char **words)
 {
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
+	const char *told = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+u:m:")) != -1) {
+	while ((option = getopt(length, words, "+u:m:s:")) != -1) {
 		if (option == 'u') {
 			user = atol(optarg);
+		} else if (option == 's') {
+			told = optarg;
 		} else if (option == 'm') {
 			need(!unshare(CLONE_NEWNS), "unshare");
 			need(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
@@ -270,7 +274,7 @@ int main(int length, char **words)
 	if (first == 0) {
 		char byte;
 		need(read(go[0], &byte, 1) == 1, "go");
-		start(words + 4, user);
+		start(words + 4, user, told);
 	}
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE
 		| PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
