@@ -129,7 +129,7 @@ fn end(child: Option<Pid>) {
 /// What the container's side has said over the link.
 #[derive(Default)]
 pub struct Heard {
-    /// That the program was executed.
+    /// That the program was executed. One that is pid 1 itself cannot say so: the line ends.
     pub executed: bool,
     /// The signal that ended it, if one did.
     pub signal: u8,
@@ -151,6 +151,7 @@ pub fn hear(link: Fd, heard: &mut Heard) -> kernel::Result<bool> {
         [signal] => heard.signal = *signal,
         lines => {
             heard.failure = true;
+            heard.executed = false;
             // Nobody is left to tell if the standard error is gone.
             let _ = kernel::write_all(kernel::STDERR, lines);
         }

@@ -221,6 +221,7 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--uts", "host", "-h", "x"],
             "--hostname: would change the host's name, given --uts host",
         ),
+        (vec!["-d", "--die-with-parent"], "--die-with-parent: is the opposite of --detach"),
         (
             vec!["--pid", "host"],
             "--pid host: needs a cgroup to end what the program leaves running: add --pids-limit -1",
@@ -406,7 +407,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 45);
+    assert_eq!(lines.len(), 47);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

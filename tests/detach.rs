@@ -84,6 +84,21 @@ fn it_prints_the_pid_of_pid_1_and_returns_while_the_program_runs() {
 }
 
 #[test]
+fn a_program_that_is_pid_1_itself_detaches_as_well() {
+    let pid = pid(detached(&["--as-pid-1"], "exec sleep 60"));
+    let monitor = status(&pid, "PPid");
+    assert_eq!(status(&pid, "NSpid"), format!("{pid}\t1"));
+    eventually("it is the program", || status(&pid, "Name") == "sleep");
+    assert!(open_files(&pid).iter().all(|(_, file)| file == Path::new("/dev/null")));
+    signal("KILL", &pid);
+    eventually("it ends", || !is_there(&monitor));
+    let root = busybox();
+    let ran = run(&["run", "-d", "--as-pid-1", root.to_str().unwrap(), "nosuch"]);
+    let err = "thimble: execute nosuch: ENOENT: No such file or directory\n";
+    assert_eq!((ran.status, &*ran.out, &*ran.err), (Some(127), "", err));
+}
+
+#[test]
 fn an_ordinary_user_detaches_a_container_as_well() {
     let user = Ordinary::new();
     let pid = pid(user.sh(&["-d"], "sleep 60"));
@@ -187,13 +202,26 @@ fn a_caller_that_is_killed_before_it_is_told_leaves_no_container() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let of_thimble = |line: &String| line.contains(&name) && !line.contains("strace");
-    let found =
-        || -> Vec<String> { processes_with(&name).into_iter().filter(of_thimble).collect() };
-    let number = |line: &String| line["/proc/".len()..].split(' ').next().unwrap().to_string();
-    // The caller's process, the monitor, pid 1 and the one that is to be the program.
-    eventually("all are there", || found().len() == 4);
-    let first = found().iter().map(number).min_by_key(|pid| pid.parse::<u32>().unwrap()).unwrap();
+    let found = || -> Vec<String> {
+        let lines = processes_with(&name).into_iter().filter(|line| !line.contains("strace"));
+        lines.map(|line| line["/proc/".len()..].split(' ').next().unwrap().to_string()).collect()
+    };
+    let children = |pid: &str| -> Vec<String> {
+        let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+        list.unwrap_or_default().split_whitespace().map(String::from).collect()
+    };
+    let only = |list: Vec<String>| if let [one] = &*list { one.clone() } else { String::new() };
+    // The caller's process, the monitor, pid 1, and the one that is to be the program.
+    let mut first = String::new();
+    eventually("all are there", || {
+        let both = found();
+        first = both
+            .iter()
+            .find(|pid| both.contains(&only(children(pid))))
+            .cloned()
+            .unwrap_or_default();
+        !only(children(&only(children(&only(children(&first)))))).is_empty()
+    });
     signal("KILL", &first);
     let mut out = String::new();
     caller.stdout.take().unwrap().read_to_string(&mut out).unwrap();

@@ -132,6 +132,9 @@ fn a_signal_is_told_from_a_status_that_looks_like_one() {
     // A status of thimble's own is the program's here.
     let (_, lines) = told(&[], "exit 127");
     assert_eq!(number(&lines[1], "exit-code"), 127);
+    // Of the program as pid 1 itself.
+    let (_, lines) = told(&["--as-pid-1"], "exit 143");
+    assert_eq!((number(&lines[1], "exit-code"), value(&lines[1], "signal")), (143, None));
     // pid 1 itself.
     let (child, mut reader) = start(&[], &busybox(), &["sleep", "60"]);
     let mut line = String::new();
@@ -161,6 +164,7 @@ fn a_program_that_never_ran_has_no_exit_code() {
         (&[], &["/etc"], 126),
         (&["-w", "/nosuch"], &["true"], 125),
         (&["-d"], &["nosuch"], 127),
+        (&["--as-pid-1"], &["nosuch"], 127),
     ] {
         let (ran, lines) = told_in(options, &busybox(), words);
         assert_eq!(ran.status, Some(status));
