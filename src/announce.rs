@@ -4,7 +4,7 @@
 use core::ffi::CStr;
 
 use crate::config::Config;
-use crate::isolate::cgroup::{self, Counter};
+use crate::isolate::cgroup::{self, UNKNOWN};
 use crate::isolate::descriptors;
 use crate::isolate::link::Link;
 use crate::kernel::{self, End, Errno, Fd, Pid, STDIN, STDOUT};
@@ -13,14 +13,11 @@ use crate::steps::Step;
 use crate::text::{Packed, PackedList, Text, pack_list};
 use crate::undo::{self, Heard};
 
-/// What a line of the status is made of. All but the last two go on with a number.
+/// What a line of the status is made of: the first one's, and then that of each of `Figures`.
 const MEMBERS: PackedList = pack_list!(
     "{\"child-pid\": \0{\"exit-code\": \0, \"signal\": \0, \"memory-peak\": \0, \"cpu-usec\": \0\
-     , \"oom-killed\": false\0, \"oom-killed\": true\0"
+     , \"oom-killed\": \0"
 );
-
-/// The place of the first that goes on with none.
-const OOM_KILLED: usize = 5;
 
 /// Host side, before anything else is opened: looks at the descriptor of the status. With
 /// `--detach`, it is another process from here on, which neither a signal to the caller nor
@@ -69,29 +66,31 @@ fn detach(last: Fd, config: &Config, report: &mut Report) -> Fd {
 /// The caller's own process: ends once the program runs, or with the status of what kept it
 /// from that. If it is ended itself before that, the container ends.
 fn wait(line: Fd, monitor: Pid, report: &mut Report) -> ! {
-    let told = kernel::receive_descriptor(line).and_then(|came| match came {
-        Some(_) => kernel::send_descriptor(line, None).map(|()| true),
-        None => Ok(false),
-    });
-    match told {
-        Ok(true) => kernel::exit(0),
-        Ok(false) => {}
-        Err(errno) => report.explain(Step::Wait, None, errno),
+    if listen(line).and_then(|()| kernel::write_all(line, b"!")).is_ok() {
+        kernel::exit(0);
     }
+    // Which the other side tells of, if it is not the one that failed.
     kernel::close(line);
     let ended = report.step(Step::Wait, kernel::wait_for(monitor));
     report.end(ended.map_or(FAILED, |(_, end)| end.status()))
 }
 
+/// Waits for the other process's word. EPIPE if it ends without.
+fn listen(line: Fd) -> kernel::Result<()> {
+    match kernel::read(line, &mut [0]) {
+        Ok([]) => Err(Errno::EPIPE),
+        other => other.map(drop),
+    }
+}
+
 /// Host side, before the container's first step, which is not taken if this fails.
 pub fn tell_start<'a>(config: &Config<'a>, child: Pid, report: &mut Report<'a>) {
     let pid = child.number() as u64;
-    let mut line = Text::new();
-    line.push_part(MEMBERS, 0);
-    line.push_number(pid);
-    write_status(config, &mut line, report);
-    if report.has_failed() {
-        report.end(FAILED);
+    if let Some(fd) = config.json_status_fd {
+        let mut line = Text::new();
+        line.push_part(MEMBERS, 0);
+        line.push_number(pid);
+        report.step(Step::WriteStatus, write_status(fd, &mut line));
     }
     if let Some(path) = config.pid_file {
         let written = write_pid_file(report.undo.here, path, pid);
@@ -111,9 +110,7 @@ pub fn let_go(caller: Fd, child: Pid, link: Fd, heard: &mut Heard, report: &mut 
     line.push_byte(b'\n');
     report.step(Step::WriteOut, kernel::write_all(STDOUT, line.as_bytes()));
     // The caller's process answers, and so is known to have heard it.
-    let told = kernel::send_descriptor(caller, None)
-        .and_then(|()| kernel::receive_descriptor(caller))
-        .and_then(|came| came.ok_or(Errno::EPIPE).map(drop));
+    let told = kernel::write_all(caller, b"!").and_then(|()| listen(caller));
     report.step(Step::TellCaller, told);
     // Nobody is left to tell; what cannot be let go ends with the container.
     let _ = descriptors::let_go_of_output();
@@ -126,45 +123,39 @@ pub fn tell_end(config: &Config, status: u8, end: End, heard: &Heard, report: &m
     // pid 1 itself may have been killed.
     let signal = if heard.signal == 0 { end.signal() } else { heard.signal };
     let killed = i32::from(signal) == libc::SIGKILL;
-    let tells = config.json_status_fd.is_some() && heard.executed;
-    if !killed && !tells {
+    let told = config.json_status_fd.filter(|_| heard.executed);
+    if !killed && told.is_none() {
         return;
     }
-    let out_of_memory = cgroup::count(Counter::OutOfMemory, report);
-    if tells {
-        let time = cgroup::count(Counter::Time, report).unwrap_or(end.microseconds());
-        let numbers = [
-            Some(status.into()),
-            Some(signal.into()).filter(|signal| *signal != 0),
-            cgroup::count(Counter::MemoryPeak, report),
-            Some(time),
-        ];
+    let signal = if signal == 0 { UNKNOWN } else { signal.into() };
+    let mut figures = [status.into(), signal, UNKNOWN, end.microseconds(), UNKNOWN];
+    cgroup::count(&mut figures, report);
+    let [.., out_of_memory] = figures;
+    if let Some(fd) = told {
         let mut line = Text::new();
-        for (place, number) in numbers.iter().enumerate() {
-            if let Some(number) = number {
+        for (place, figure) in figures.iter().enumerate() {
+            if *figure != UNKNOWN {
                 line.push_part(MEMBERS, 1 + place);
-                line.push_number(*number);
+                match place {
+                    4 => line.push(if *figure > 0 { b"true" } else { b"false" }),
+                    _ => line.push_number(*figure),
+                }
             }
         }
-        if let Some(count) = out_of_memory {
-            line.push_part(MEMBERS, OOM_KILLED + usize::from(count > 0));
+        if let Err(errno) = write_status(fd, &mut line) {
+            report.explain(Step::WriteStatus, None, errno);
         }
-        write_status(config, &mut line, report);
     }
-    if killed && out_of_memory.is_some_and(|count| count > 0) {
+    if killed && !matches!(out_of_memory, 0 | UNKNOWN) {
         let what = c"the program used up its memory and was killed";
         report.complain(what, c"", Packed::NONE);
     }
 }
 
-/// Writes a line of the status, if anybody wants it.
-fn write_status(config: &Config, line: &mut Text, report: &mut Report) {
-    if let Some(fd) = config.json_status_fd {
-        line.push(b"}\n");
-        if let Err(errno) = kernel::write_all(Fd::new(fd as usize), line.as_bytes()) {
-            report.explain(Step::WriteStatus, None, errno);
-        }
-    }
+/// Writes a line of the status, which lacks its end.
+fn write_status(fd: u32, line: &mut Text) -> kernel::Result<()> {
+    line.push(b"}\n");
+    kernel::write_all(Fd::new(fd as usize), line.as_bytes())
 }
 
 /// Writes a file beside it and renames that, so that whoever reads it finds all of it. A link

@@ -5,7 +5,7 @@
 use core::ffi::CStr;
 
 use crate::config::{Config, Limit, Resource, Share};
-use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid};
+use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Strings};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{
@@ -332,47 +332,50 @@ fn write(file: &[u8], value: &CStr, report: &mut Report) {
     }
 }
 
-/// What the kernel counts of a container.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    /// The processes that were killed since the memory that they were given was used up.
-    /// (A kernel before 4.13 does not count them.)
-    OutOfMemory,
-    /// The most bytes that were in use at once (cgroup v2: since Linux 5.19).
-    MemoryPeak,
-    /// The microseconds of processors' time.
-    Time,
-}
+/// What is told of a container that has ended: its status, the signal that ended it, the most
+/// bytes that it had in use at once, the microseconds that it took on processors, and how many
+/// of its processes were killed since the memory that they were given was used up.
+pub type Figures = [u64; 5];
 
-/// The file of each in v1 and v2, and behind the `=` what the number's line begins with.
-const COUNTERS: PackedList = pack_list!(
-    "memory.oom_control=oom_kill \0memory.events=oom_kill \0\
-     memory.max_usage_in_bytes=\0memory.peak=\0cpuacct.usage=\0cpu.stat=usage_usec \0"
+/// What nobody has counted.
+pub const UNKNOWN: u64 = u64::MAX;
+
+/// Where the last three of them are counted, in v1 and in v2 (`memory.peak` since Linux 5.19,
+/// processes since 4.13).
+const COUNTERS: Strings = Strings::new(
+    "memory.max_usage_in_bytes\0memory.peak\0cpuacct.usage\0cpu.stat\0\
+     memory.oom_control\0memory.events\0\0",
 );
 
-/// Host side, at the end: what one of the container's cgroups says, if one does.
-pub fn count(counter: Counter, report: &mut Report) -> Option<u64> {
-    for directory in report.undo.cgroups.as_slice() {
-        let mut row = Text::new();
-        row.push_part(COUNTERS, 2 * counter as usize + usize::from(directory.v2));
-        let (file, start) = split_at(row.as_c_str()?, b'=')?;
-        let file = Text::of(&[file]);
-        let file = file.as_c_str()?;
-        let mut buffer = [0; 1024];
-        match kernel::read_start(directory.own, file, &mut buffer) {
-            Ok(lines) => {
-                let number = line_behind(lines, start.to_bytes()).and_then(parse_whole);
-                let nanoseconds = counter == Counter::Time && !directory.v2;
-                return number.map(|number| if nanoseconds { number / 1000 } else { number });
+/// Host side, at the end: fills in what the container's cgroups have counted.
+pub fn count(figures: &mut Figures, report: &mut Report) {
+    for (place, file) in COUNTERS.enumerate() {
+        // What the number's line begins with.
+        let start: &[u8] = match place {
+            3 => b"usage_usec ",
+            4.. => b"oom_kill ",
+            _ => b"",
+        };
+        let mut at = 0;
+        while let Some(Directory { own, v2, .. }) = report.undo.cgroups.as_slice().get(at) {
+            at += 1;
+            if usize::from(*v2) != place % 2 {
+                continue;
             }
-            Err(Errno::ENOENT) => {} // another controller's
-            Err(errno) => {
-                report.explain(Step::ReadCounter, Some(file), errno);
-                return None;
+            let mut buffer = [0; 1024];
+            match kernel::read_start(*own, file, &mut buffer) {
+                Ok(lines) => {
+                    let number = line_behind(lines, start).and_then(parse_whole);
+                    if let (Some(number), Some(figure)) = (number, figures.get_mut(2 + place / 2)) {
+                        // That of v1 is in nanoseconds.
+                        *figure = if place == 2 { number / 1000 } else { number };
+                    }
+                }
+                Err(Errno::ENOENT) => {} // another controller's
+                Err(errno) => report.explain(Step::ReadCounter, Some(file), errno),
             }
         }
     }
-    None
 }
 
 #[cfg(test)]
