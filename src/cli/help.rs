@@ -8,6 +8,7 @@ pub const GENERAL: Packed = pack!(
 thimble runs a program in a Linux container.
 
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
+       thimble check [ROOTFS]
        thimble run --help
        thimble --version
 "
@@ -23,4 +24,12 @@ usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
 Runs COMMAND (/bin/sh) with the directory ROOTFS as its root, and exits with
 its status: 128+n if signal n ended it, 125 if thimble failed, 126 if COMMAND
 cannot be executed, 127 if it does not exist.
+";
+
+/// `thimble check --help`
+pub const CHECK_START: &str = "\
+usage: thimble check [ROOTFS]
+
+Tells what this kernel and host give, found by trying, and what does without
+the rest. Exits with 0 if a run of ROOTFS (/) without options works, else 1.
 ";

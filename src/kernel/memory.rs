@@ -44,7 +44,7 @@ impl Stack {
     /// Those that a run takes, in one mapping: two for clone(2), and the host side's
     /// own. That one has no guard but the second's: where it is grown on, the second is
     /// in use only while the process sleeps.
-    pub(super) fn map() -> Result<[Stack; 3]> {
+    pub fn map() -> Result<[Stack; 3]> {
         const SIZE: usize = Stack::SIZE;
         let start = map(4 * SIZE + Stack::ROOM)?;
         let guard = |at| {

@@ -48,6 +48,13 @@ impl Names {
         Ok(unsafe { CStr::from_ptr(self.0.release.as_ptr()) })
     }
 
+    /// The processor, as `x86_64`.
+    pub fn machine(&mut self) -> Result<&CStr> {
+        self.look()?;
+        // SAFETY: likewise.
+        Ok(unsafe { CStr::from_ptr(self.0.machine.as_ptr()) })
+    }
+
     fn look(&mut self) -> Result<()> {
         // SAFETY: the kernel fills the whole structure.
         unsafe { perform!(Sysno::uname, &raw mut self.0) }
