@@ -4,13 +4,11 @@
 //! its own, as a container would, and all of it ends with that process. The last is
 //! an ordinary run, of thimble itself.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::c_int;
 
 use crate::config::Config;
-use crate::kernel::{
-    self, Argv, CURRENT, Errno, Given, Instruction, STDOUT, Stack, Strings, Word, tail,
-};
-use crate::report::{FAILED, Report};
+use crate::kernel::{self, Argv, CURRENT, Errno, Given, Instruction, STDOUT, Stack, Word};
+use crate::report::Report;
 use crate::run::run;
 use crate::steps::Step;
 use crate::text::{PackedList, Text, pack_list, push_capabilities, push_error};
@@ -38,9 +36,6 @@ macro_rules! namespace {
     };
 }
 
-/// What is no namespace has another number than those.
-const NAMESPACES: u8 = 32;
-const PLAIN: u8 = CAPABILITIES;
 const USERS: u8 = namespace!(CLONE_NEWUSER) as u8;
 const CGROUPS: u8 = namespace!(CLONE_NEWCGROUP) as u8;
 const FILTER: u8 = 32;
@@ -52,15 +47,21 @@ const CLOSE_RANGE: u8 = 36;
 const TYPE: u8 = 37;
 const RUN: u8 = 38;
 /// Nothing is tried for these.
-const KERNEL: u8 = 0;
-const PROCESS: u8 = 1;
-const CAPABILITIES: u8 = 2;
+const KERNEL: u8 = b'2';
+const PROCESS: u8 = b'3';
+const CAPABILITIES: u8 = b'4';
+/// Nor for a file that forbids something if it begins with this digit.
+const FILE: u8 = b'0';
 
 lines! {
+    RUN, "default run" "see what it says",
     KERNEL, "kernel" "",
     PROCESS, "pid" "",
     CAPABILITIES, "capabilities" "",
-    USERS, "user namespace" "CONFIG_USER_NS; root does without",
+    USERS, "user namespace" "CONFIG_USER_NS, or as this says; root does without",
+    b'0', "/proc/sys/kernel/unprivileged_userns_clone" " is 0",
+    b'0', "/proc/sys/user/max_user_namespaces" " is 0",
+    b'1', "/proc/sys/kernel/apparmor_restrict_unprivileged_userns" " is 1",
     namespace!(CLONE_NEWNS), "mount namespace" "there is no doing without",
     namespace!(CLONE_NEWPID), "pid namespace" "CONFIG_PID_NS; --pid host",
     namespace!(CLONE_NEWUTS), "uts namespace" "CONFIG_UTS_NS; --uts host",
@@ -75,17 +76,10 @@ lines! {
     TREES, "move_mount" "Linux 5.2; --uidmap leaves the owners of files",
     ATTRIBUTES, "mount_setattr" "Linux 5.12; replaced by mount",
     CLOSE_RANGE, "close_range" "Linux 5.9; replaced by close",
-    RUN, "default run" "see what it says",
 }
 
-/// What forbids user namespaces if it begins with this digit.
-const SWITCHES: Strings = Strings::new(
-    "0/proc/sys/kernel/unprivileged_userns_clone\0\
-     0/proc/sys/user/max_user_namespaces\0\
-     1/proc/sys/kernel/apparmor_restrict_unprivileged_userns\0\0",
-);
-
-/// What runs in a default run: thimble itself, wherever it lies.
+/// What runs in a default run: thimble itself, wherever it lies. What it prints is the first
+/// line.
 const COMMAND: &[Option<Word>] =
     &[Some(Word::new(c"/proc/self/exe")), Some(Word::new(c"--version")), None];
 
@@ -99,31 +93,30 @@ struct Probe<'a, 'c, 'g> {
 }
 
 /// Prints a line for each fact. The exit status says whether a default run of ROOTFS works.
-pub fn check(config: &mut Config, given: &mut Given) -> u8 {
-    let report = &mut Report::new();
+pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
-    let [.., mut stack] = report.step(Step::MapStacks, Stack::map());
-    config.command = Argv::new(COMMAND);
+    let mut stack = match Stack::map() {
+        Ok([.., own]) => own,
+        Err(errno) => report.fail(Step::MapStacks, None, errno),
+    };
+    config.command = config.command.or(Argv::new(COMMAND));
     let [user, _] = given.caller;
     let own = libc::CLONE_NEWNS | if user == 0 { 0 } else { libc::CLONE_NEWUSER };
-    let mut names = kernel::Names::none();
     let mut probe = Probe { what: 0, line: Text::new(), config, given };
-    let mut errno = 0;
+    let mut works = LACKING;
     for (place, what) in LINES.iter().enumerate() {
         probe.what = *what;
         probe.line = Text::new();
         probe.line.push_part(TEXTS, 2 * place);
-        if *what > PLAIN {
-            let flags = match *what {
-                RUN => 0,
-                what if what < NAMESPACES => own | 1 << what,
-                _ => own,
-            };
+        // What is no namespace's number is a bit that is left out.
+        let flags = if *what == RUN { 0 } else { own | 1i32.wrapping_shl((*what).into()) };
+        let mut errno = 0;
+        if *what < FILE {
             let child = kernel::clone_process(flags, &mut stack, &mut probe, |probe| probe.run());
-            errno = child.map_or_else(Errno::number, |child| {
-                let end = report.step(Step::Wait, kernel::wait_for(child));
-                end.map_or(0, |(_, end)| u32::from(end.status()))
-            });
+            errno = match child.and_then(kernel::wait_for) {
+                Ok(ended) => ended.map_or(0, |(_, end)| end.status().into()),
+                Err(errno) => errno.number(),
+            };
         }
         let line = &mut probe.line;
         while line.as_bytes().len() < COLUMN {
@@ -131,17 +124,30 @@ pub fn check(config: &mut Config, given: &mut Given) -> u8 {
         }
         match *what {
             KERNEL => {
-                // The call cannot fail.
-                line.push(names.release().unwrap_or(c"").to_bytes());
+                let mut names = kernel::Names::none();
+                line.push(names.release().to_bytes());
                 line.push_byte(b' ');
-                line.push(names.machine().unwrap_or(c"").to_bytes());
+                line.push(names.machine().to_bytes());
             }
             PROCESS => line.push_number(kernel::own_pid().number() as u64),
             CAPABILITIES => {
                 let set = report.step(Step::Capabilities, kernel::capabilities());
                 push_capabilities(set, line);
             }
-            _ if errno == 0 => line.push(b"yes"),
+            b'0' | b'1' => {
+                let mut buffer = [0; 8];
+                let path = line.as_c_str().unwrap_or(c"");
+                match kernel::read_start(CURRENT, path, &mut buffer) {
+                    Ok([now, ..]) if now == what => line.push_part(TEXTS, 2 * place + 1),
+                    _ => continue,
+                }
+            }
+            _ if errno == 0 => {
+                if *what == RUN {
+                    works = 0;
+                }
+                line.push(b"yes");
+            }
             _ => {
                 line.push(b"no: ");
                 if *what != RUN {
@@ -149,43 +155,19 @@ pub fn check(config: &mut Config, given: &mut Given) -> u8 {
                     line.push(b": ");
                 }
                 line.push_part(TEXTS, 2 * place + 1);
-                if *what == USERS {
-                    SWITCHES.for_each(|switch| push_switch(switch, line));
-                }
             }
         }
         line.push_byte(b'\n');
         report.step(Step::WriteOut, kernel::write_all(STDOUT, line.as_bytes()));
     }
-    if errno == 0 { 0 } else { LACKING }
-}
-
-/// Adds what forbids user namespaces, if this does.
-fn push_switch(switch: &CStr, line: &mut Text) {
-    let mut buffer = [0; 16];
-    let path = tail(switch, 1);
-    // Where it is not there, it forbids nothing.
-    let value = kernel::read_start(CURRENT, path, &mut buffer).unwrap_or(&[]);
-    if let (Some(now), Some(forbids)) = (value.first(), switch.to_bytes().first())
-        && now == forbids
-    {
-        line.push(b"; ");
-        line.push(path.to_bytes());
-        line.push(b" is ");
-        line.push_byte(*now);
-    }
+    works
 }
 
 impl Probe<'_, '_, '_> {
     /// Gives the errno, or 0; of a run the exit status.
     fn run(&mut self) -> u8 {
         if self.what == RUN {
-            // Into a pipe.
-            let out = kernel::pipe().and_then(|(_, to)| kernel::replace(STDOUT, to));
-            return match out {
-                Ok(()) => run(self.config, self.given),
-                Err(_) => FAILED,
-            };
+            return run(self.config, self.given);
         }
         self.attempt().map_or_else(|errno| errno.number() as u8, |()| 0)
     }

@@ -73,7 +73,7 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
-        Ok(Request::Check) => check::check(&mut config, given),
+        Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
             let usage = &parser.usage;

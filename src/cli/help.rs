@@ -8,9 +8,12 @@ pub const GENERAL: Packed = pack!(
 thimble runs a program in a Linux container.
 
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
-       thimble check [ROOTFS]
        thimble run --help
+       thimble check [ROOTFS [COMMAND [ARG]...]]
        thimble --version
+
+check tells what this kernel and host give, found by trying. Its exit status
+is 0 if a run without options works (of a program of its own in /), else 1.
 "
 );
 
@@ -24,12 +27,4 @@ usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
 Runs COMMAND (/bin/sh) with the directory ROOTFS as its root, and exits with
 its status: 128+n if signal n ended it, 125 if thimble failed, 126 if COMMAND
 cannot be executed, 127 if it does not exist.
-";
-
-/// `thimble check --help`
-pub const CHECK_START: &str = "\
-usage: thimble check [ROOTFS]
-
-Tells what this kernel and host give, found by trying, and what does without
-the rest. Exits with 0 if a run of ROOTFS (/) without options works, else 1.
 ";

@@ -27,7 +27,7 @@ pub enum Request {
 struct Command {
     /// The options that may follow it.
     options: &'static Table,
-    /// What must follow them; if empty, a ROOTFS and no more may.
+    /// What must follow them; if nothing must, a ROOTFS may.
     operand: &'static CStr,
     /// What it asks for.
     request: Request,
@@ -79,11 +79,7 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
         None if command.operand.is_empty() => parser.config.root = c"/",
         None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }
-    let more = parser.words.first();
-    if let Some(word) = more.filter(|_| command.operand.is_empty()) {
-        parser.unknown(c"unknown word", word)?;
-    }
-    parser.config.command = more.map(|_| parser.words);
+    parser.config.command = parser.words.first().map(|_| parser.words);
     if let Some((option, why)) = contradiction(parser.config) {
         parser.must(option, why)?;
     }

@@ -167,6 +167,7 @@ impl End {
 
     /// As a shell tells it: the child's own status, or 128 and the number of
     /// the signal that ended it.
+    #[inline(never)]
     pub fn status(self) -> u8 {
         match self.0 & 0x7f {
             0 => (self.0 >> 8) as u8,

@@ -22,7 +22,7 @@ texts = []
 for path in sorted(sources.rglob("*.rs")):
     code = path.read_text().split("#[cfg(test)]")[0]
     texts += [value(m) for m in re.findall(r"pack(?:_list)?!\(\s*" + literal, code, re.S)]
-    for block in re.findall(r"^(?:steps|hints|errors)! \{(.*?)^\}", code, re.S | re.M):
+    for block in re.findall(r"^(?:steps|hints|errors|lines)! \{(.*?)^\}", code, re.S | re.M):
         texts.append("\0".join(re.findall(literal, block)))
     rows = re.findall(r"^    Opt\(" + literal, code, re.M)
     texts.append("\n".join(value(row) for row in rows))
