@@ -12,55 +12,60 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// Whether the tests are those of tests/old_kernel.rs.
+pub const OLD_KERNEL: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"old_kernel");
+
 /// The program under test: what `make test` built, or else cargo's debug build.
 pub fn thimble() -> PathBuf {
-    if env!("CARGO_CRATE_NAME") == "old_kernel" {
-        return old_kernel();
-    }
-    program()
-}
-
-/// The executable itself.
-fn program() -> PathBuf {
-    match std::env::var_os("THIMBLE") {
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let program = match std::env::var_os("THIMBLE") {
         Some(path) => PathBuf::from(path),
         None => PathBuf::from(env!("CARGO_BIN_EXE_thimble")),
-    }
+    };
+    if OLD_KERNEL { on_old_kernel(&MADE, "release", &program) } else { program }
 }
 
-/// thimble as on a kernel without the newer mount calls, in form of a script: a
-/// filter answers ENOSYS for each of them.
-fn old_kernel() -> PathBuf {
-    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    // This file may be part of one test program more than once.
-    let own = module_path!().replace("::", ".");
-    let made = MADE.get_or_init(|| {
+/// The newer calls, of which one in THIMBLE_HIDE is hidden alone.
+const NEWER: &[(&str, i64)] = &[
+    ("open_tree", libc::SYS_open_tree),
+    ("move_mount", libc::SYS_move_mount),
+    ("fsopen", libc::SYS_fsopen),
+    ("fsmount", libc::SYS_fsmount),
+    ("pidfd_open", libc::SYS_pidfd_open),
+    ("pidfd_send_signal", libc::SYS_pidfd_send_signal),
+    ("clone3", libc::SYS_clone3),
+    ("close_range", libc::SYS_close_range),
+    ("openat2", libc::SYS_openat2),
+    ("mount_setattr", libc::SYS_mount_setattr),
+    ("open_tree_attr", 467),
+];
+
+/// A program as on a kernel without the newer calls, in form of a script: a filter answers ENOSYS
+/// for each of them.
+fn on_old_kernel(made: &OnceLock<PathBuf>, name: &str, program: &Path) -> PathBuf {
+    let make = || {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let alone = std::env::var("THIMBLE_HIDE").unwrap_or_default();
+        let calls = NEWER.iter().filter(|(name, _)| alone.is_empty() || alone == *name);
+        let calls: Vec<_> = calls.map(|(_, number)| number.to_string()).collect();
+        assert!(!calls.is_empty(), "no newer call: {alone}");
+        // This file may be part of one test program more than once.
+        let own = format!("{}.{alone}{name}", module_path!().replace("::", "."));
         let (without, script) =
             (place.join(format!("{own}.without")), place.join(format!("{own}.sh")));
-        let calls = [
-            libc::SYS_openat2,
-            libc::SYS_open_tree,
-            libc::SYS_move_mount,
-            libc::SYS_fsopen,
-            libc::SYS_fsmount,
-            libc::SYS_mount_setattr,
-            467, // open_tree_attr
-        ];
-        let calls: Vec<_> = calls.iter().map(i64::to_string).collect();
         // By a shell, so that no process that a test starts has the script open for writing.
         let make = format!(
             "cc -static -O1 -o {without} tests/tools/without.c && chmod 755 {without} && \
              printf '#!/bin/sh\\nexec {without} {} {} \"$@\"\\n' > {script} && chmod 755 {script}",
             calls.join(","),
-            fs::canonicalize(program()).unwrap().display(),
+            fs::canonicalize(program).unwrap().display(),
             without = without.display(),
             script = script.display(),
         );
         assert!(Command::new("sh").args(["-c", &make]).status().unwrap().success());
         script
-    });
-    made.clone()
+    };
+    made.get_or_init(make).clone()
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
@@ -311,7 +316,9 @@ pub fn thimble_without() -> PathBuf {
         assert!(built.unwrap().success(), "cannot build the program with the feature leave-out");
         target.join("debug/thimble")
     };
-    BUILT.get_or_init(build).clone()
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let program = BUILT.get_or_init(build);
+    if OLD_KERNEL { on_old_kernel(&MADE, "leave-out", program) } else { program.clone() }
 }
 
 /// What tests/probes/probe.c becomes: a static program to run in a container. Built once for each
