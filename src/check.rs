@@ -7,7 +7,7 @@
 use core::ffi::c_int;
 
 use crate::config::Config;
-use crate::kernel::{self, Argv, CURRENT, Errno, Given, Instruction, STDOUT, Stack, Word};
+use crate::kernel::{self, Argv, CURRENT, Errno, Given, Instruction, STDOUT, Word};
 use crate::report::Report;
 use crate::run::run;
 use crate::steps::Step;
@@ -95,10 +95,6 @@ struct Probe<'a, 'c, 'g> {
 /// Prints a line for each fact. The exit status says whether a default run of ROOTFS works.
 pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
-    let mut stack = match Stack::map() {
-        Ok([.., own]) => own,
-        Err(errno) => report.fail(Step::MapStacks, None, errno),
-    };
     config.command = config.command.or(Argv::new(COMMAND));
     let [user, _] = given.caller;
     let own = libc::CLONE_NEWNS | if user == 0 { 0 } else { libc::CLONE_NEWUSER };
@@ -112,7 +108,7 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
         let flags = if *what == RUN { 0 } else { own | 1i32.wrapping_shl((*what).into()) };
         let mut errno = 0;
         if *what < FILE {
-            let child = kernel::clone_process(flags, &mut stack, &mut probe, |probe| probe.run());
+            let child = kernel::clone_copy(flags, &mut probe, |probe| probe.run());
             errno = match child.and_then(kernel::wait_for) {
                 Ok(ended) => ended.map_or(0, |(_, end)| end.status().into()),
                 Err(errno) => errno.number(),

@@ -1,6 +1,6 @@
 //! The names of the capabilities.
 
-use super::{PackedList, Text, pack_list, place_by};
+use super::{PackedList, Text, pack_list, place_of_name, without};
 
 /// How many there are.
 const COUNT: usize = 41;
@@ -18,15 +18,11 @@ const NAMES: PackedList = pack_list!(
 /// The set that a name means: one capability, with or without `CAP_` and in
 /// any case of letters, or every one for `ALL`.
 pub fn capability(name: &[u8]) -> Option<u64> {
-    let place = |list, name| place_by(u8::eq_ignore_ascii_case, list, name);
-    if place(pack_list!("ALL\0"), name).is_some() {
+    if place_of_name(pack_list!("ALL\0"), name).is_some() {
         return Some(u64::MAX);
     }
-    let bare = match name.split_at_checked(4) {
-        Some((start, rest)) if place(pack_list!("CAP_\0"), start).is_some() => rest,
-        _ => name,
-    };
-    place(NAMES, bare).map(|number| 1 << number)
+    let bare = without(pack_list!("CAP_\0"), 4, name);
+    place_of_name(NAMES, bare).map(|number| 1 << number)
 }
 
 /// Adds the names of those in a set; of one that root may have, those that are not in it.
