@@ -34,6 +34,8 @@ mod volumes;
 mod common;
 use common::*;
 
+use std::fs;
+
 /// Runs the tests of some modules of this program with one of the calls hidden alone.
 fn alone(call: &str, modules: &[&str]) {
     let own = std::env::current_exe().unwrap();
@@ -45,22 +47,46 @@ fn alone(call: &str, modules: &[&str]) {
 
 #[test]
 fn without_close_range_alone() {
-    alone("close_range", &["descriptors::", "life::"]);
+    alone("close_range", &["descriptors::", "life::", "golden::"]);
 }
 
 #[test]
 fn without_mount_setattr_alone() {
-    alone("mount_setattr", &["volumes::", "filesystem::", "ephemeral::"]);
+    alone("mount_setattr", &["volumes::", "ephemeral::", "rootless::root", "golden::"]);
 }
 
 #[test]
 fn without_open_tree_alone() {
-    alone("open_tree", &["rootless::"]);
+    alone("open_tree", &["rootless::root", "rootless::a_root", "ephemeral::", "golden::"]);
 }
 
 #[test]
 fn without_move_mount_alone() {
-    alone("move_mount", &["rootless::"]);
+    alone("move_mount", &["rootless::root", "rootless::a_root", "ephemeral::", "golden::"]);
+}
+
+#[test]
+fn each_newer_call_is_tried_and_then_done_without() {
+    const MAPPED: &[&str] = &["--uidmap", "0:100000:65536"];
+    let bound = "mount(\".\", \"/\", NULL, MS_BIND|MS_REC, NULL)";
+    for (call, options, instead) in [
+        ("close_range", &[][..], "openat(AT_FDCWD, \"/proc/self/status\""),
+        ("mount_setattr", &[], "MS_REMOUNT|MS_BIND"),
+        ("mount_setattr", MAPPED, bound),
+        ("open_tree", MAPPED, bound),
+        ("move_mount", MAPPED, bound),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut strace = command("strace", &["-f", "-qq", "-o"]);
+        let words = [file.path(), &hiding(call, "traced", &program())];
+        strace.args(words).arg("run").args(options).arg(busybox()).arg("/bin/true");
+        assert_eq!(Ran::of(strace.output().unwrap()).good(), "", "{call}");
+        let calls = fs::read_to_string(file.path()).unwrap();
+        let tried = |line: &&str| line.contains(&format!(" {call}(")) && line.contains("ENOSYS");
+        let mut lines = calls.lines();
+        assert!(lines.any(|line| tried(&line)), "{call} is not tried: {calls}");
+        assert!(lines.any(|line| line.contains(instead)), "{call} is not done without: {calls}");
+    }
 }
 
 #[test]
