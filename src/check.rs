@@ -69,7 +69,7 @@ lines! {
     namespace!(CLONE_NEWNET), "network namespace" "CONFIG_NET_NS; --network host",
     CGROUPS, "cgroup namespace" "CONFIG_CGROUPS; --cgroupns host",
     FILTER, "seccomp filter" "CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined",
-    PIVOT, "pivot_root" "an initramfs or a chroot; --no-pivot",
+    PIVOT, "pivot_root" "an initramfs or a chroot, left in another way",
     TYPE, "overlay" "CONFIG_OVERLAY_FS; only -x needs it",
     TYPE, "squashfs" "CONFIG_SQUASHFS and root; unpack the image",
     TYPE, "erofs" "CONFIG_EROFS_FS and root; unpack the image",
