@@ -49,6 +49,7 @@ steps! {
     ResetChild = "reset SIGCHLD",
     FindCgroups = "find the cgroup hierarchies",
     FindController = "find the cgroup controller",
+    LeaveCgroup = "leave to the container the cgroup",
     EnableController = "enable the cgroup controller",
     MakeCgroup = "make the cgroup",
     RemoveCgroup = "remove the cgroup",
@@ -129,7 +130,11 @@ hints! {
     OpenRoot ENOTDIR
         => "ROOTFS is a directory: unpack an image or archive into one",
     FindController ENOENT
-        => "no cgroup file system that is mounted here has it: see /proc/cgroups",
+        => "this kernel does not have it, or not switched on: see /proc/cgroups",
+    FindController EPERM
+        => "it is not mounted here, and mounting it takes root",
+    LeaveCgroup EBUSY | LeaveCgroup EACCES
+        => "take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...",
     EnableController EBUSY
         => "processes lie beside it: choose an empty --cgroup-parent",
     EnableController EACCES | MakeCgroup EACCES
