@@ -7,6 +7,7 @@
 use core::ffi::c_int;
 
 use crate::config::Config;
+use crate::isolate::cgroup;
 use crate::kernel::{self, Argv, CURRENT, Errno, Given, Instruction, STDOUT, Word};
 use crate::report::Report;
 use crate::run::run;
@@ -15,6 +16,9 @@ use crate::text::{PackedList, Text, pack_list, push_capabilities, push_error};
 
 /// Exit status where a default run does not work.
 const LACKING: u8 = 1;
+
+/// No errno is so high: the version of cgroups, counted from here.
+const VERSION: u32 = 200;
 
 /// Where the second column begins.
 const COLUMN: usize = 18;
@@ -45,7 +49,10 @@ const ATTRIBUTES: u8 = 35;
 const CLOSE_RANGE: u8 = 36;
 /// A type of file systems, of the name of the line.
 const TYPE: u8 = 37;
+/// These want no namespaces.
 const RUN: u8 = 38;
+/// A controller of cgroups, whose name is behind that word.
+const CONTROLLER: u8 = 39;
 /// Nothing is tried for these.
 const KERNEL: u8 = b'2';
 const PROCESS: u8 = b'3';
@@ -70,6 +77,10 @@ lines! {
     CGROUPS, "cgroup namespace" "CONFIG_CGROUPS; --cgroupns host",
     FILTER, "seccomp filter" "CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined",
     PIVOT, "pivot_root" "an initramfs or a chroot, left in another way",
+    CONTROLLER, "cgroup pids" "CONFIG_CGROUP_PIDS, and yours; no --pids-limit",
+    CONTROLLER, "cgroup memory" "CONFIG_MEMCG, and yours; no -m",
+    CONTROLLER, "cgroup cpu" "CONFIG_CGROUP_SCHED, and yours; no --cpus",
+    CONTROLLER, "cgroup cpuset" "CONFIG_CPUSETS, and yours; no --cpuset-cpus",
     TYPE, "overlay" "CONFIG_OVERLAY_FS; only -x needs it",
     TYPE, "squashfs" "CONFIG_SQUASHFS and root; unpack the image",
     TYPE, "erofs" "CONFIG_EROFS_FS and root; unpack the image",
@@ -105,7 +116,7 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
         probe.line = Text::new();
         probe.line.push_part(TEXTS, 2 * place);
         // What is no namespace's number is a bit that is left out.
-        let flags = if *what == RUN { 0 } else { own | 1i32.wrapping_shl((*what).into()) };
+        let flags = if *what >= RUN { 0 } else { own | 1i32.wrapping_shl((*what).into()) };
         let mut errno = 0;
         if *what < FILE {
             let child = kernel::clone_copy(flags, &mut probe, |probe| probe.run());
@@ -138,6 +149,10 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
                     _ => continue,
                 }
             }
+            _ if errno >= VERSION => {
+                line.push_byte(b'v');
+                line.push_number((errno - VERSION).into());
+            }
             _ if errno == 0 => {
                 if *what == RUN {
                     works = 0;
@@ -164,6 +179,16 @@ impl Probe<'_, '_, '_> {
     fn run(&mut self) -> u8 {
         if self.what == RUN {
             return run(self.config, self.given);
+        }
+        if self.what == CONTROLLER {
+            let [user, _] = self.given.caller;
+            let name = self.line.as_bytes().get("cgroup ".len()..).unwrap_or(&[]);
+            let found = match &mut self.given.stacks {
+                Ok([stack, _]) => cgroup::look(self.config, name, user, stack),
+                Err(errno) => Err(*errno),
+            };
+            return found
+                .map_or_else(|errno| errno.number() as u8, |v2| VERSION as u8 + 1 + u8::from(v2));
         }
         self.attempt().map_or_else(|errno| errno.number() as u8, |()| 0)
     }

@@ -24,6 +24,10 @@ const LINES: &[&str] = &[
     "cgroup namespace",
     "seccomp filter",
     "pivot_root",
+    "cgroup pids",
+    "cgroup memory",
+    "cgroup cpu",
+    "cgroup cpuset",
     "overlay",
     "squashfs",
     "erofs",
@@ -74,7 +78,7 @@ fn lacks(ran: &Ran, works: bool) -> BTreeMap<&str, &str> {
     for fact in ["default run", "kernel", "pid", "capabilities"] {
         lines.remove(fact);
     }
-    lines.retain(|_, value| *value != "yes");
+    lines.retain(|_, value| !["yes", "v1", "v2"].contains(value));
     lines
 }
 
@@ -82,8 +86,9 @@ fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// What an ordinary user may not mount, though it is there.
-const ROOTS: [&str; 2] = ["erofs", "squashfs"];
+/// What an ordinary user may not mount, or make cgroups for, though it is there.
+const ROOTS: [&str; 6] =
+    ["cgroup cpu", "cgroup cpuset", "cgroup memory", "cgroup pids", "erofs", "squashfs"];
 
 #[test]
 fn root_has_all_of_it_and_is_told_what_he_is() {
@@ -92,6 +97,7 @@ fn root_has_all_of_it_and_is_told_what_he_is() {
     let lines = table(&ran.out);
     let kernel = Ran::of(command("uname", &["-rm"]).output().unwrap()).good();
     assert_eq!(lines["kernel"], kernel.trim_end());
+    assert_eq!(lines["cgroup pids"], "v1", "of this machine");
     assert!(lines["pid"].parse::<u32>().unwrap() > 1);
     let version = run(&["--version"]).good();
     assert!(ran.out.starts_with(&version), "what ran is thimble itself");
@@ -110,6 +116,8 @@ fn an_ordinary_user_is_told_what_only_root_can() {
     let lacks = lacks(&ran, true);
     assert_eq!(lacks.keys().copied().collect::<Vec<_>>(), ROOTS);
     assert!(lacks["squashfs"].starts_with("no: EPERM: "), "{lacks:?}");
+    let said = "no: EACCES: Permission denied: CONFIG_CGROUP_PIDS, and yours; no --pids-limit";
+    assert_eq!(lacks["cgroup pids"], said);
     assert_eq!(table(&ran.out)["capabilities"], "");
 }
 
@@ -286,9 +294,10 @@ fn each_call_that_fails_is_told_and_nothing_is_left() {
         let hit = told.iter().find(|line| line.starts_with("hit ")).unwrap();
         let left: Vec<_> = told.iter().filter(|line| line.starts_with("left ")).collect();
         assert!(left.is_empty(), "{what:?}: {left:?}");
-        // What cannot be read is not known to forbid anything, and what is asked for twice is
-        // known by then.
-        let harmless = hit.contains("/proc/sys/") || is(libc::SYS_read) || is(libc::SYS_uname);
+        // What cannot be read is not known to forbid anything, cgroups are found without it, and
+        // what is asked for twice is known by then.
+        let list = is(libc::SYS_read) || is(libc::SYS_mmap) || is(libc::SYS_mremap);
+        let harmless = list || hit.contains("/proc/s") || is(libc::SYS_uname);
         let differs = facts(&ran.out) != facts(&usual.out);
         let fatal = ran.status == Some(125) && ran.err.starts_with("thimble: ");
         assert!(

@@ -16,6 +16,7 @@ echo "the host's" > /mark
 mkdir /host /proc /sys /dev /image/mnt /image/opt
 ways() {
     for way in "" "--no-pivot" "--bare" "--bare --no-pivot"; do
+        t "$1 check" /thimble check
         t "$1 status $way" /thimble run $way /image sh -c 'exit 7'
         t "$1 mounts $way" /thimble run $way /image cut -d ' ' -f 4-5 /proc/self/mountinfo
         t "$1 chroots $way" /thimble run $way /image probe chroots /mark
@@ -52,6 +53,8 @@ fn root(tried: &Tried, mounted: &str) {
     for way in WAYS {
         let get = |name: &str| get(&format!("{mounted} {name} {way}"));
         assert_eq!(get("status"), (7, ""), "{way}");
+        let (status, said) = tried[&format!("{mounted} check")].clone();
+        assert!(status == 0 && said.contains("pivot_root        no: EINVAL"), "{said}");
         let (status, mounts) = get("mounts");
         // Only what thimble mounted, and the image.
         let own = |line: &str| {

@@ -68,7 +68,9 @@ pub fn hiding(call: &str, name: &str, program: &Path) -> PathBuf {
     assert!(!calls.is_empty(), "no newer call: {call}");
     // This file may be part of one test program more than once, and that run more than once. By a
     // shell, so that no process that a test starts has the script open for writing.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let own = module_path!().replace("::", ".");
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let script = place.join(format!("{own}.{name}.{call}.sh"));
     let make = format!(
         "cc -static -O1 -o {new} tests/tools/without.c && mv {new} {without} && \
@@ -76,7 +78,7 @@ pub fn hiding(call: &str, name: &str, program: &Path) -> PathBuf {
          mv {new} {script}",
         calls.join(","),
         fs::canonicalize(program).unwrap().display(),
-        new = place.join(format!("{own}.{}", std::process::id())).display(),
+        new = place.join(format!("{own}.{}.{number}", std::process::id())).display(),
         without = place.join("without").display(),
         script = script.display(),
     );
