@@ -164,8 +164,9 @@ fn a_call_that_nothing_goes_without_is_told_and_no_run_works() {
 #[test]
 fn inside_another_container_it_says_why_there_is_none() {
     let volume = format!("{}:/thimble:ro", thimble().display());
-    let (program, root) = (path(&thimble()).to_string(), busybox());
-    let by = [&program, "run", "-v", &volume, path(&root)];
+    let (program, root) = (path(&thimble()).to_string(), own_root());
+    let root = path(root.path());
+    let by = [&program, "run", "-v", &volume, root];
     let ran = check(&by, "/thimble");
     let lacks = lacks(&ran, false);
     assert!(lacks["mount namespace"].starts_with("no: EPERM: "), "{ran:?}");
@@ -174,10 +175,10 @@ fn inside_another_container_it_says_why_there_is_none() {
     assert_eq!(lines["pid"], "2");
     assert!(lines["capabilities"].starts_with(" CHOWN DAC_OVERRIDE FOWNER "), "{ran:?}");
     // In one that may do all there is nothing to miss.
-    let by = [&program, "run", "--privileged", "-v", &volume, path(&root)];
+    let by = [&program, "run", "--privileged", "-v", &volume, root];
     assert!(self::lacks(&check(&by, "/thimble"), true).is_empty());
     // As pid 1.
-    let by = [&program, "run", "--as-pid-1", "-v", &volume, path(&root)];
+    let by = [&program, "run", "--as-pid-1", "-v", &volume, root];
     assert_eq!(table(&check(&by, "/thimble").out)["pid"], "1");
 }
 
@@ -188,7 +189,7 @@ fn a_limit_on_user_namespaces_is_named() {
     let (program, root) = (path(&thimble()).to_string(), debian());
     let script = "echo 0 >/proc/sys/user/max_user_namespaces; \
         exec setpriv --reuid 1000 --regid 1000 --clear-groups \"$@\"";
-    let maps = ["--uidmap", "0:100000:65536", "--privileged", "--read-only"];
+    let maps = ["--uidmap", "0:100000:65536", "--privileged", "-x"];
     let mut by = vec![program.as_str(), "run"];
     by.extend(maps);
     by.extend(["-v", &volume, path(&root), "sh", "-c", script, "sh"]);
