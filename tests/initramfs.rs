@@ -15,8 +15,8 @@ const ROOT: &str = r#"
 echo "the host's" > /mark
 mkdir /host /proc /sys /dev /image/mnt /image/opt
 ways() {
+    t "$1 check" /thimble check
     for way in "" "--no-pivot" "--bare" "--bare --no-pivot"; do
-        t "$1 check" /thimble check
         t "$1 status $way" /thimble run $way /image sh -c 'exit 7'
         t "$1 mounts $way" /thimble run $way /image cut -d ' ' -f 4-5 /proc/self/mountinfo
         t "$1 chroots $way" /thimble run $way /image probe chroots /mark
