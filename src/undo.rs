@@ -70,8 +70,8 @@ impl<'a> Undo<'a> {
         for relay in self.relays.as_slice() {
             end(*relay);
         }
-        end(self.child);
-        self.child.is_some() && self.link.is_some_and(relay)
+        // As long as it is there, so is its end of the link, and who reads waits.
+        end(self.child) && self.link.is_some_and(relay)
     }
 
     /// A process was reaped: its number may soon be another's. Whether it was one of
@@ -109,14 +109,15 @@ impl<'a> Undo<'a> {
     }
 }
 
-/// Ends a child. It was not reaped, so it is there to be signalled and waited for. If it
-/// cannot be, it ends with this side.
-fn end(child: Option<Pid>) {
-    if let Some(child) = child
-        && kernel::send_signal(child, libc::SIGKILL).is_ok()
-    {
+/// Ends a child. It was not reaped, so it is there to be signalled and waited for. Whether
+/// there was one, and is none now: one that cannot be signalled ends with this side.
+fn end(child: Option<Pid>) -> bool {
+    let Some(child) = child else { return false };
+    let sent = kernel::send_signal(child, libc::SIGKILL);
+    if sent.is_ok() {
         let _ = kernel::wait_for(child);
     }
+    sent.is_ok()
 }
 
 /// Tells the failure that the container's side told, if it told one. Asked when
@@ -156,7 +157,7 @@ pub fn move_all(from: Fd, to: Fd) -> kernel::Result<()> {
                 // It has ended since.
                 Err(Errno::ENOENT) => continue,
                 Ok(exe) if kernel::compare(exe, own)? == Alike::File => kernel::close(exe),
-                _ => return Err(Errno::EBUSY),
+                other => return other.and(Err(Errno::EBUSY)),
             }
             match kernel::write_file(to, PROCS, line) {
                 Err(Errno::ESRCH) => {}
@@ -181,7 +182,7 @@ fn go_back(parent: Fd, leaf: Fd) -> kernel::Result<()> {
         return Err(Errno::EBUSY);
     }
     let enabled = kernel::read_start(parent, SUBTREE, &mut buffer)?;
-    let line = Parts::of(enabled, b'\n').next().unwrap_or(&[]);
+    let line = Parts::of(enabled, b'\n').word();
     for word in Parts::of(line, b' ') {
         if !word.is_empty() {
             kernel::write_file(parent, SUBTREE, Text::of(&[b"-", word]).as_bytes())?;

@@ -320,7 +320,7 @@ fn where_no_cgroup_is_mounted_limits_hold_and_the_host_stays_as_it_is() {
     ] {
         let unmount = if proc { "" } else { "umount /dev/pts /dev/shm /proc;" };
         let script = format!(
-            "umount -R /sys/fs/cgroup && table() {{ cat /proc/self/mountinfo; }} && table >$0 && {unmount} \
+            "umount -R /sys/fs/cgroup && mount --make-rshared / && table() {{ cat /proc/self/mountinfo; }} && table >$0 && {unmount} \
              {thimble} run {words} {root} sh -c '{}'; status=$?; \
              [ -e /proc/self ] && {{ table | cmp - $0 || exit 99; }}; exit $status",
             script.replace("$a", "${a}"),
@@ -369,7 +369,10 @@ struct Delegated(PathBuf);
 
 impl Delegated {
     fn below(hierarchy: &Path) -> Delegated {
-        let place = hierarchy.join(unique_name());
+        Delegated::at(hierarchy.join(unique_name()))
+    }
+
+    fn at(place: PathBuf) -> Delegated {
         fs::create_dir(&place).unwrap();
         chown(&place, Some(USER), Some(USER)).unwrap();
         for file in ["cgroup.procs", "cgroup.subtree_control", "tasks"] {
@@ -383,7 +386,7 @@ impl Delegated {
     /// starts it there, `exec` for nobody.
     fn thimble(&self, user: &Ordinary, leaf: &str, between: &str, words: &[&str]) -> Command {
         let script = format!(
-            "echo $$ > {}/cgroup.procs && {between} setpriv --reuid {USER} --regid {USER} \
+            "echo $$ > '{}/cgroup.procs' && {between} setpriv --reuid {USER} --regid {USER} \
              --clear-groups \"$@\"",
             self.0.join(leaf).display()
         );
@@ -450,19 +453,25 @@ fn an_ordinary_user_has_limits_in_a_cgroup_of_his_own() {
         assert!(status != 0 || ran.out == fs::read_to_string("/etc/passwd").unwrap());
         assert_eq!(own.inside(), "");
     }
-    // Beside other processes the kernel gives no limits.
-    let ran = run("", "", &with(&["true"]));
+    // Beside other processes the kernel gives no limits: root's, at which he cannot look, and his.
     let place = own.0.display();
-    assert_eq!(
-        (ran.status, ran.err.clone()),
-        (
-            Some(125),
-            format!(
-                "thimble: leave to the container the cgroup {place}: EBUSY: Device or resource busy\n\
-         thimble: hint: take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...\n"
-            )
+    let refused = |errno: &str| {
+        format!(
+            "thimble: leave to the container the cgroup {place}: {errno}\n\
+             thimble: hint: take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...\n"
         )
-    );
+    };
+    let ran = run("", "", &with(&["true"]));
+    assert_eq!((ran.status, ran.err), (Some(125), refused("EACCES: Permission denied")));
+    let mut other = user.command("sleep", &["60"]).spawn().unwrap();
+    let exe = format!("/proc/{}/exe", other.id());
+    eventually("it is his", || fs::read_link(&exe).is_ok_and(|exe| exe.ends_with("sleep")));
+    fs::write(own.0.join("cgroup.procs"), other.id().to_string()).unwrap();
+    let ran = run("", "exec", &with(&["true"]));
+    assert_eq!(own.inside(), other.id().to_string());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert_eq!((ran.status, ran.err), (Some(125), refused("EBUSY: Device or resource busy")));
     assert_eq!(own.inside(), "");
     // But in a cgroup that these are not in.
     fs::create_dir(own.0.join("others")).unwrap();
@@ -489,6 +498,49 @@ fn an_ordinary_user_has_limits_in_a_cgroup_of_his_own() {
     let ran = Ran::of(user.thimble(&words).output().unwrap());
     assert!(ran.err.contains(": EACCES: Permission denied\nthimble: hint: "), "{ran:?}");
     assert_eq!(ran.status, Some(125));
+}
+
+#[test]
+fn a_users_container_cannot_raise_its_own_limits_unless_it_may_mount() {
+    let (unified, setting) = v2();
+    let user = Ordinary::new();
+    let (file, value) = setting.split_once('=').unwrap();
+    let (own, v1) = (Delegated::below(&unified), Delegated::below(&cgroup_v1("pids")));
+    let root = user.root();
+    let write = |options: &str, file: &str| {
+        format!("mount -t {options} c /tmp && {{ echo max >/tmp/{file}; cat /tmp/{file}; }}")
+    };
+    let run = |own: &Delegated, options: &[&str], script: &str| {
+        let words = [options, &[root.to_str().unwrap(), "sh", "-c", script]].concat();
+        Ran::of(own.thimble(&user, "", "exec", &words).output().unwrap())
+    };
+    let limit = ["--cgroup-conf", setting];
+    let ran = run(&own, &limit, &write("cgroup2", file));
+    assert!(ran.status == Some(1) && ran.err.contains("mount: ") && ran.out.is_empty(), "{ran:?}");
+    // That is what refuses it: a host without nsdelegate lets a user's root write his own files.
+    let ran = run(&own, &[&limit[..], &["--privileged"]].concat(), &write("cgroup2", file));
+    let delegates = mounts().lines().any(|l| l.contains(" - cgroup2 ") && l.contains("nsdelegate"));
+    assert_eq!(ran.out.trim(), if delegates { value } else { "max" }, "{ran:?}");
+    // cgroup v1 knows nothing of the kind.
+    for (more, want) in [(&[][..], ""), (&["--privileged"], "max\n")] {
+        let options = [&["--pids-limit", "9"], more].concat();
+        let ran = run(&v1, &options, &write("cgroup -o pids", "pids.max"));
+        assert_eq!(ran.out, want, "{ran:?}");
+    }
+    // Whatever his cgroup is called, the container's is in it and nowhere else.
+    for name in ["a b:c\\040", "_thimble_", "x_thimble", "-n"] {
+        let odd = Delegated::at(own.0.join(name));
+        let place = odd.0.join("container");
+        let words = [&limit[..], &["--name=container", root.to_str().unwrap(), "sleep", "0.3"]];
+        let child = odd.thimble(&user, "", "exec", &words.concat()).spawn().unwrap();
+        eventually("it is there", || place.join(file).exists());
+        assert_eq!(Ran::of(child.wait_with_output().unwrap()).good(), "");
+        assert_eq!(odd.inside(), "");
+    }
+    let controllers = fs::read_to_string(own.0.join("cgroup.subtree_control")).unwrap();
+    let controllers = controllers.split_whitespace().map(|name| format!("-{name}"));
+    fs::write(own.0.join("cgroup.subtree_control"), controllers.collect::<String>()).unwrap();
+    assert_eq!((own.inside().as_str(), v1.inside().as_str()), ("", ""));
 }
 
 #[test]

@@ -74,7 +74,7 @@ const ROWS: &[Opt] = &[
 pub const RUN: Table = table!(RUN_START, ROWS);
 
 /// `check` has none.
-pub const CHECK: Table = Table { names: &[], sets: &[], help: GENERAL };
+pub const CHECK: Table = Table { names: &[], sets: &[], help: &[GENERAL] };
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;

@@ -159,27 +159,32 @@ impl<'a> Maker<'a> {
     fn make_for(&mut self, file: &[u8], report: &mut Report) -> bool {
         let Some(controller) = controller_of(file) else { return false };
         let mut path = Text::new();
+        let subject = Text::of(&[controller]);
+        let subject = subject.name();
         let found = self.find(controller, &mut path);
-        let (base, v2, parent) =
-            report.step_on(Step::FindController, Text::of(&[controller]).name(), found);
+        let (base, v2, parent) = report.step_on(Step::FindController, subject, found);
         let mut parts = Parts::of(parent, b'/');
         let above = loop {
             let part = parts.next();
             if part == Some(&[]) {
                 continue;
             }
-            let above = open(base, &path);
-            if v2 {
-                if part.is_none() && self.beside && report.undo.leaf.is_none() {
+            if v2 || part.is_none() {
+                let above = open(base, &path);
+                if part.is_none() && v2 && self.beside && report.undo.leaf.is_none() {
                     let left = above.and_then(|above| leave(above, &mut report.undo));
                     report.step_on(Step::LeaveCgroup, path.name(), left);
                 }
-                let enabled = above.and_then(|above| enable(above, controller));
-                report.step_on(Step::EnableController, Text::of(&[controller]).name(), enabled);
+                if v2 {
+                    let enabled = above.and_then(|above| enable(above, controller));
+                    report.step_on(Step::EnableController, subject, enabled);
+                }
+                if part.is_none() {
+                    break above;
+                }
             }
-            let Some(part) = part else { break above };
             path.push(b"/");
-            path.push(part);
+            path.push(part.unwrap_or(&[]));
         };
         path.push(b"/");
         path.push(report.undo.name.to_bytes());
@@ -214,14 +219,14 @@ impl<'a> Maker<'a> {
         let (root, point, mut v2) = find(self.mounts, controller);
         let mut base = CURRENT;
         unescape(point, path);
-        if v2 && offers(base, path, controller).is_err() {
+        let mut there = offers(v2, base, path, controller);
+        if there == Err(Errno::ENOENT) {
             // It is not mounted here.
             *path = Text::of(&[b"."]);
             (base, v2) = mount(controller, self.stack)?;
-            if v2 {
-                offers(base, path, controller)?;
-            }
+            there = offers(v2, base, path, controller);
         }
+        there?;
         let parent = if self.beside {
             own(self.own, controller, v2).and_then(|(_, path)| below(path, root))
         } else {
@@ -241,9 +246,9 @@ fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], &'a [u8], bool) {
         // field and the fifth, and behind a field of a dash come type, source and options.
         let mut fields = Parts::of(line, b' ');
         let root = fields.nth(3).unwrap_or(&[]);
-        let point = fields.next().unwrap_or(&[]);
+        let point = fields.word();
         while fields.next().is_some_and(|field| field != b"-") {}
-        let kind = fields.next().unwrap_or(&[]);
+        let kind = fields.word();
         if kind == b"cgroup2" {
             unified = (root, point, true);
         } else if kind == b"cgroup" && has_part(fields.nth(1).unwrap_or(&[]), b',', controller) {
@@ -259,8 +264,8 @@ fn own<'a>(lines: &'a [u8], controller: &[u8], v2: bool) -> Option<(&'a [u8], &'
     for line in Parts::of(lines, b'\n') {
         // The number of the hierarchy, which of v2 is 0, and no controllers: those are the rest.
         let mut fields = Parts::of(line, b':');
-        let number = fields.next()?;
-        let list = fields.next()?;
+        let number = fields.word();
+        let list = fields.word();
         if if v2 { number == b"0" } else { has_part(list, b',', controller) } {
             return Some((list, fields.rest()?));
         }
@@ -280,7 +285,11 @@ fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
 }
 
 /// Whether the root of v2's hierarchy has a controller: ENOENT if not.
-fn offers(base: Fd, path: &Text, controller: &[u8]) -> kernel::Result<()> {
+#[inline(never)]
+fn offers(v2: bool, base: Fd, path: &Text, controller: &[u8]) -> kernel::Result<()> {
+    if !v2 {
+        return Ok(());
+    }
     let root = open(base, path)?;
     let offered = lists(root, c"cgroup.controllers", controller);
     kernel::close(root);
@@ -341,15 +350,19 @@ fn leave(parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
 /// cgroup v2: lets a directory hand the controller on to those below. Nothing is
 /// written where it does already, which an ordinary user may not.
 fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
-    lists(above, SUBTREE, controller)
-        .or_else(|_| kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes()))
+    match lists(above, SUBTREE, controller) {
+        Err(Errno::ENOENT) => {
+            kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes())
+        }
+        listed => listed,
+    }
 }
 
 /// Whether a file of a directory, which is a line of words, has this one: ENOENT if not.
 fn lists(directory: Fd, file: &CStr, word: &[u8]) -> kernel::Result<()> {
     let mut buffer = [0; 1024];
     let words = kernel::read_start(directory, file, &mut buffer)?;
-    let line = Parts::of(words, b'\n').next().unwrap_or(&[]);
+    let line = Parts::of(words, b'\n').word();
     if has_part(line, b' ', word) { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
@@ -406,10 +419,19 @@ fn inherit(parent: Fd, own: Fd) -> kernel::Result<()> {
 /// Removes what thimbles that were killed have left in a directory: cgroups that
 /// are named after a process that is gone, that nobody holds the lock of (for
 /// that process may be in another pid namespace), and that are empty. What cannot
-/// go stays, and the next thimble tries again.
+/// go stays, and the next thimble tries again. So it is with the rest where there are so
+/// many that it would take long: each looks from somewhere else on, in the order of hashes
+/// of 31 bits that cgroups are listed in, and goes once around at most.
 fn sweep(parent: Fd) {
     let mut buffer = [0; 2048];
-    while let Ok(entries @ [_, ..]) = kernel::read_directory(parent, &mut buffer) {
+    let start = (kernel::own_pid().number() as u32).wrapping_mul(0x9e37_79b1) >> 1;
+    let mut moved = kernel::seek(parent, start);
+    for _ in 0..READS {
+        let entries = moved.and_then(|()| kernel::read_directory(parent, &mut buffer));
+        let Ok(entries) = entries else { break };
+        if entries.is_empty() {
+            moved = kernel::seek(parent, 0);
+        }
         for name in kernel::Entries::of(entries) {
             let number = name.to_bytes().strip_prefix(PREFIX).and_then(parse_whole);
             let Some(pid) = number.and_then(Pid::from_number) else { continue };
@@ -425,6 +447,9 @@ fn sweep(parent: Fd) {
         }
     }
 }
+
+/// How often one reads on: once around a hundred cgroups and their parent's files.
+const READS: u32 = 5;
 
 /// Host side: puts the container into its cgroups and sets its limits, in the
 /// article's order. It is not released before that, so no process of it is ever

@@ -217,6 +217,12 @@ pub fn read_directory(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     Ok(buffer.get(..length).unwrap_or(&[]))
 }
 
+/// lseek(2) to a position of a file or directory.
+pub fn seek(fd: Fd, position: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { call!(Sysno::lseek, fd.0, position, libc::SEEK_SET) }.map(drop)
+}
+
 /// The names in what `read_directory` gave: the kernel's `struct linux_dirent64`, of which
 /// the length is a 16-bit number at byte 16 and the name begins at byte 19.
 pub struct Entries<'a>(&'a [u8]);
