@@ -6,7 +6,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Errno, Result, call, perform};
+use super::{Errno, Result, arch, perform};
 
 /// The kernel's signal set: a bit for each signal, the lowest for signal 1.
 type Set = u64;
@@ -16,14 +16,9 @@ const ALL: Set = Set::MAX;
 /// The highest signal number (`_NSIG`).
 pub const LAST_SIGNAL: c_int = 64;
 
-/// The kernel's `struct sigaction`; only its handler is ever other than zero.
-#[repr(C)]
-struct Action {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: Set,
-}
+/// The kernel's `struct sigaction` with SIG_DFL as the handler, no flags and no mask, which
+/// is all zero in whatever order it has them. Nowhere is it longer.
+const DEFAULT_ACTION: [usize; 5] = [libc::SIG_DFL; 5];
 
 fn set_mask(mask: Set) -> Result<()> {
     let none = null::<Set>();
@@ -46,20 +41,16 @@ pub fn unblock_signals() -> Result<()> {
 /// Gives a signal its default action. An ignored signal stays ignored through
 /// execve(2); an ignored SIGCHLD also loses the exit statuses of children.
 pub fn default_action(signal: c_int) -> Result<()> {
-    let action = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
-    let none = null::<Action>();
+    let action = DEFAULT_ACTION;
+    let none = null::<u8>();
     // SAFETY: the action is read during the call and names no handler of ours.
     unsafe { perform!(Sysno::rt_sigaction, signal, &raw const action, none, size_of::<Set>()) }
 }
 
 /// Waits for one of the blocked signals and takes it.
 pub fn wait_for_signal() -> Result<c_int> {
-    let all = ALL;
-    let none = null::<u8>();
     loop {
-        // SAFETY: the set is read during the call; no details and no time limit are asked for.
-        match unsafe { call!(Sysno::rt_sigtimedwait, &raw const all, none, none, size_of::<Set>()) }
-        {
+        match arch::timed_wait(&ALL, None) {
             Ok(signal) => return Ok(signal as c_int),
             Err(Errno::EINTR) => {} // stopped and continued
             Err(errno) => return Err(errno),
