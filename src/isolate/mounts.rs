@@ -9,7 +9,9 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
 use crate::isolate::{namespaces, places};
-use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Magic, MountFlags, Strings, left_out, tail};
+use crate::kernel::{
+    self, Alike, CURRENT, Errno, Fd, List, Magic, MountFlags, Strings, left_out, tail,
+};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Parts, Text, line_behind, unescape};
@@ -262,7 +264,13 @@ pub fn bind_at(
 /// mount_setattr(2). Before Linux 5.12 each is remounted with the flags that it
 /// has and these. Of MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC, which are
 /// numbered alike in both.
-pub fn change(tree: Fd, set: MountFlags, clear: MountFlags, recursive: bool, proc: Fd) -> kernel::Result<()> {
+pub fn change(
+    tree: Fd,
+    set: MountFlags,
+    clear: MountFlags,
+    recursive: bool,
+    proc: Fd,
+) -> kernel::Result<()> {
     let changed = kernel::change_attributes(tree, set, clear, recursive);
     if changed != Err(Errno::ENOSYS) {
         return changed;

@@ -372,9 +372,13 @@ mod tests {
         // i686, armv7, x86_64, aarch64, riscv64
         for other in [0x4000_0003, 0x4000_0028, 0xc000_003e, 0xc000_00b7, 0xc000_00f3] {
             let own = other == AUDIT_ARCH;
-            assert_eq!(verdict(other, Sysno::getpid as u32, [0; 6]), if own { ALLOW } else { KILL });
+            assert_eq!(
+                verdict(other, Sysno::getpid as u32, [0; 6]),
+                if own { ALLOW } else { KILL }
+            );
         }
-        for number in [LAST + 1, 1000, 0x000f_0003, 0x0090_0014, 0x4000_0000, 0x4000_0027, u32::MAX] {
+        for number in [LAST + 1, 1000, 0x000f_0003, 0x0090_0014, 0x4000_0000, 0x4000_0027, u32::MAX]
+        {
             assert_eq!(verdict(AUDIT_ARCH, number, [0; 6]), errno(libc::ENOSYS), "{number:#x}");
         }
         for number in OWN_ALLOWED {

@@ -81,7 +81,8 @@ pub fn timed_wait(set: &u64, time: Option<&Time>) -> Result<usize> {
 pub fn sleep(time: &Time) -> Result<()> {
     let (clock, none) = (libc::CLOCK_MONOTONIC, null::<u8>());
     // SAFETY: the time is read during the call; what is left of it is not asked for.
-    let slept = unsafe { perform!(Sysno::clock_nanosleep_time64, clock, 0, &raw const *time, none) };
+    let slept =
+        unsafe { perform!(Sysno::clock_nanosleep_time64, clock, 0, &raw const *time, none) };
     if slept != Err(Errno::ENOSYS) {
         return slept;
     }
