@@ -47,6 +47,13 @@ pub fn default_action(signal: c_int) -> Result<()> {
     unsafe { perform!(Sysno::rt_sigaction, signal, &raw const action, none, size_of::<Set>()) }
 }
 
+/// Takes the SIGPIPE that a write of this process's own brought about, if that is blocked.
+pub fn forget_broken_pipe() {
+    let now = arch::Time { seconds: 0, nanoseconds: 0 };
+    // EAGAIN if there is none.
+    let _ = arch::timed_wait(&(1 << (libc::SIGPIPE - 1)), Some(&now));
+}
+
 /// Waits for one of the blocked signals and takes it.
 pub fn wait_for_signal() -> Result<c_int> {
     loop {

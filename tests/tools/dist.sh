@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds thimble for every architecture that this machine can build for, and says for
-# which it cannot: dist.sh. Each goes to target/dist/thimble-ARCHITECTURE. It fails if one
+# which it cannot: dist.sh [ARCHITECTURE]. Each goes to target/dist/thimble-ARCHITECTURE. It fails if one
 # that has what it takes does not build.
 set -eu
 mkdir -p target/dist
@@ -21,6 +21,7 @@ for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl \
     riscv64gc-unknown-linux-musl armv7-unknown-linux-musleabihf i686-unknown-linux-musl; do
     architecture=${target%%-*}
     architecture=${architecture%gc}
+    [ "${1:-$architecture}" = "$architecture" ] || continue
     log=target/dist/$architecture.log
     made=target/$target/release/thimble
     case $(core_of "$target") in
