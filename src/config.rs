@@ -33,6 +33,8 @@ pub struct Config<'a> {
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
+    /// The program is pid 1 itself.
+    pub as_pid_1: bool,
     /// So many descriptors from 3 on are the program's too.
     pub preserve_fds: u32,
     /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
@@ -55,6 +57,14 @@ pub struct Config<'a> {
     pub cgroup_conf: List<&'a CStr>,
     /// The cgroup to make the container's in.
     pub cgroup_parent: Option<&'a CStr>,
+    /// Seconds until it is stopped; 0 for never.
+    pub timeout: u64,
+    /// What it is stopped by: the number of a signal.
+    pub stop_signal: u64,
+    /// Seconds from then on until it is killed.
+    pub stop_timeout: u64,
+    /// It ends when the caller ends.
+    pub die_with_parent: bool,
     /// Tell every step.
     pub verbose: bool,
     /// Only the article's namespaces, and nothing in the root but /proc.
@@ -179,6 +189,7 @@ impl<'a> Config<'a> {
             user: None,
             group_add: List::new(),
             ulimits: [None; LIMITS],
+            as_pid_1: false,
             preserve_fds: 0,
             shm_size: None,
             oom_score_adj: None,
@@ -191,6 +202,10 @@ impl<'a> Config<'a> {
             cpuset_cpus: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
+            timeout: 0,
+            stop_signal: libc::SIGTERM as u64,
+            stop_timeout: 10,
+            die_with_parent: false,
             verbose: false,
             bare: false,
             mounts: List::new(),

@@ -32,11 +32,17 @@ pub struct Container<'a> {
     pub maps: Option<&'a Maps<'a>>,
     /// The stack that the program's process starts on.
     pub program_stack: &'a mut Stack,
+    /// The command line of this process, as everybody can read it.
+    pub shown: &'a mut [u8],
 }
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1
 /// beside it. Gives pid 1's exit status, which is the program's.
 pub fn enter(container: &mut Container) -> u8 {
+    // It tells what is where on the host, and the values of variables.
+    if !left_out(c"command line") {
+        container.shown.fill(0);
+    }
     let mut report = Report::new();
     report.verbose = container.config.verbose;
     set_up(container, &mut report)
@@ -76,7 +82,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     mounts::go_to(root, report);
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);
-    rootfs::enter(config, mapped.is_some(), report);
+    rootfs::enter(config, mapped.is_some(), root, proc, report);
     namespaces::set_up_network(config, report);
 
     limits::set_oom_score(config, report);
@@ -101,5 +107,5 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
 
-    init::attend(program, report).status()
+    init::attend(program, None, report).status()
 }

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::enter::{Container, enter};
-use crate::init;
+use crate::init::{self, Stop};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
     cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
@@ -31,13 +31,17 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
+    if config.die_with_parent {
+        report.step(Step::SetDeathSignal, kernel::die_with_this_parent());
+    }
     let [stack, program_stack] = match &mut given.stacks {
         Ok(stacks) => stacks,
         Err(errno) => report.fail(Step::MapStacks, None, *errno),
     };
     descriptors::take_over(config, stack, report);
+    let room = core::mem::take(&mut given.variables);
     let maps = idmap::plan(config, given.caller, report);
-    let environment = environment::collect(config, variable, caller, report);
+    let environment = environment::collect(config, variable, caller, room, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     volumes::look_up(config, report);
@@ -51,9 +55,9 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let link = Link::new(report);
     report.tell_pid(pack!("thimble: parent pid: "), None);
 
-    let maps = maps.as_ref();
+    let (maps, shown) = (maps.as_ref(), &mut *given.shown);
     let mut container =
-        Container { config, environment, filter, hostname, link, maps, program_stack };
+        Container { config, environment, filter, hostname, link, maps, program_stack, shown };
     let flags = namespaces::flags(config, maps.is_some());
     let child = kernel::clone_process(flags, stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);
@@ -65,7 +69,8 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     rootfs::go_away(report);
     cgroup::admit(config, unified, child, report);
     link::release(link, root, report);
-    let end = init::attend(child, report);
+    let mut stop = Stop::new(config, report);
+    let end = init::attend(child, Some(&mut stop), report);
     report.undo.child = None;
     let status = end.status();
     if (report::FAILED..=report::NOT_FOUND).contains(&status) {
@@ -75,5 +80,5 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
         let what = c"the program used up its memory and was killed";
         report.complain(what, c"", Packed::NONE);
     }
-    report.end(status)
+    report.end(if stop.timed_out { report::TIMED_OUT } else { status })
 }

@@ -100,6 +100,7 @@ steps! {
     DropCapability = "drop a capability",
     Limit = "set the limit on",
     Workdir = "change to the working directory",
+    OwnGroup = "make a process group",
     ResetSignals = "reset the signals",
     ReadAccounts = "read the container's",
     Groups = "set the groups",
@@ -108,7 +109,10 @@ steps! {
     Filter = "load the seccomp filter",
     LoadFile = "load the seccomp filter of",
     Execute = "execute",
+    ReadClock = "read the clock",
     WaitForSignal = "wait for a signal",
+    StopSelf = "stop thimble itself",
+    Kill = "kill the container",
     Wait = "wait",
 }
 
@@ -142,8 +146,6 @@ hints! {
         => "entering a network namespace needs root",
     Clone EAGAIN
         => "a limit on processes leaves no room for pid 1 and the program",
-    PivotRoot EINVAL
-        => "this root has no parent mount: see --no-pivot",
     Clone EPERM
         => "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one",
     Clone ENOSPC

@@ -12,7 +12,7 @@ use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
     check_user, check_volume, pack, pack_list, parse_fraction, parse_limit, parse_size,
-    parse_whole, place_in,
+    parse_whole, place_in, signal,
 };
 
 /// The rows, as the help shows them.
@@ -24,6 +24,7 @@ const ROWS: &[Opt] = &[
     Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute))),
     Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user))),
     Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
+    Opt("      --as-pid-1                  the program itself is pid 1, without an init", Flag(|c, _| yes(&mut c.as_pid_1))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
@@ -62,6 +63,10 @@ const ROWS: &[Opt] = &[
     Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
     Opt("\nlife:", Title),
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
+    Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
+    Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
+    Opt("      --die-with-parent           end when the caller ends", Flag(|c, _| yes(&mut c.die_with_parent))),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 
@@ -252,6 +257,21 @@ fn limit(
         *place = Some(limit);
     }
     None
+}
+
+/// Sets a time, where -1 is centuries.
+#[inline(never)]
+fn seconds(field: &mut u64, value: &CStr) -> Option<Packed> {
+    let word = value.to_bytes();
+    let seconds = if word == b"-1" { Some(u64::MAX) } else { parse_whole(word) };
+    *field = seconds.unwrap_or(0);
+    seconds.is_none().then_some(pack!("must be a whole number of seconds, or -1 for no limit"))
+}
+
+fn stop_signal(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let number = signal(value.to_bytes());
+    config.stop_signal = number.unwrap_or(0);
+    number.is_none().then_some(pack!("must be a signal, as TERM, RTMIN+3, or a number up to 64"))
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {

@@ -35,12 +35,6 @@ pub use words64::*;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
 
-/// The kernel's `struct __kernel_timespec`, the same on every processor.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Time {
-    /// Whole seconds.
-    pub seconds: i64,
-    /// And a part of one.
-    pub nanoseconds: i64,
-}
+/// The kernel's `struct __kernel_timespec`, the same on every processor: seconds and
+/// nanoseconds.
+pub type Time = [u64; 2];

@@ -58,8 +58,23 @@ pub fn file_system_status(fd: c_int) -> Result<(c_ulong, c_ulong)> {
 }
 
 /// Before Linux 5.1 times had 32 bits.
-fn short(time: &Time) -> [i32; 2] {
-    [i32::try_from(time.seconds).unwrap_or(i32::MAX), time.nanoseconds as i32]
+fn short(time: &Time) -> [u32; 2] {
+    time.map(|number| number.min(i32::MAX as u64) as u32)
+}
+
+/// clock_gettime(2) of the clock that nobody sets.
+pub fn clock() -> Result<Time> {
+    let mut time = [0; 2];
+    // SAFETY: the kernel writes one `Time`.
+    let read =
+        unsafe { perform!(Sysno::clock_gettime64, libc::CLOCK_MONOTONIC, time.as_mut_ptr()) };
+    if read != Err(Errno::ENOSYS) {
+        return read.map(|()| time);
+    }
+    let mut short = [0u32; 2];
+    // SAFETY: likewise, half as long.
+    unsafe { perform!(Sysno::clock_gettime, libc::CLOCK_MONOTONIC, short.as_mut_ptr()) }?;
+    Ok(short.map(u64::from))
 }
 
 /// rt_sigtimedwait(2): takes one signal of the set, if one comes within the time.

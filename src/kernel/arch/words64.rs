@@ -46,6 +46,15 @@ pub fn timed_wait(set: &u64, time: Option<&Time>) -> Result<usize> {
     unsafe { call!(Sysno::rt_sigtimedwait, set, null::<u8>(), time, size) }
 }
 
+/// clock_gettime(2) of the clock that nobody sets.
+#[inline(always)]
+pub fn clock() -> Result<Time> {
+    let mut time = [0; 2];
+    // SAFETY: the kernel writes one `Time`.
+    unsafe { perform!(Sysno::clock_gettime, libc::CLOCK_MONOTONIC, time.as_mut_ptr()) }?;
+    Ok(time)
+}
+
 /// nanosleep(2)
 #[inline(always)]
 pub fn sleep(time: &Time) -> Result<()> {
