@@ -329,6 +329,7 @@ const fn target(jump: u8, far: usize) -> u8 {
     far as u8
 }
 
+#[allow(clippy::indexing_slicing)] // likewise
 const fn build() -> Builder {
     let nothing = Instruction { code: 0, if_true: 0, if_false: 0, operand: 0 };
     let mut filter = Builder { instructions: [nothing; MOST], length: 0 };

@@ -60,7 +60,7 @@ pub fn change_attributes(
     recursive: bool,
 ) -> Result<()> {
     let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
-    let (set, clear) = (set as u64, clear as u64);
+    let (set, clear): (u64, u64) = (set as _, clear as _);
     set_attributes(mount, flags, Attributes { set, clear, propagation: 0, userns: 0 })
 }
 

@@ -70,7 +70,7 @@ pub unsafe fn begin_with(stack: NonNull<usize>, main: fn(&mut Given) -> u8) -> !
             while (*pair)[0] != kind && (*pair)[0] != libc::AT_NULL {
                 pair = pair.add(1);
             }
-            (*pair)[1] as u32
+            (*pair)[1] as _
         }
     });
     // SAFETY: argc, and as many pointers to strings, which nobody else reads yet.
