@@ -1,11 +1,14 @@
 #!/bin/sh
-# Makes a root file system for trying and testing: image.sh busybox|debian DIR
+# Makes a root file system for trying and testing: image.sh busybox|debian DIR [ARCHITECTURE]
 # Or what else the tests take from Debian: image.sh python DIR (with its own tests,
 # to be mounted into a root), image.sh kernel DIR (for virtual machines)
+# The architecture is Debian's name of one; this machine's own, if none is named.
 # What is there already is left alone. Nothing of the system is changed: a
 # package that is needed is downloaded and unpacked, not installed.
 set -eu
 kind=$1 root=$2
+own=$(dpkg --print-architecture 2>/dev/null || true)
+architecture=${3:-$own}
 [ -e "$root/.complete" ] && exit 0
 rm -rf "$root.new" "$root"
 mkdir -p "$root.new"
@@ -21,6 +24,22 @@ unpacked() {
     fi
     mkdir -p "$into" "$root.new/packages"
     chmod 777 "$root.new/packages" # apt fetches as a user of its own
+    if [ "$architecture" != "$own" ]; then
+        # As on a machine of that architecture, whose lists nobody else here sees.
+        apt=$(mktemp -d)
+        mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial"
+        chmod -R go+rX "$apt"
+        cat >"$apt/apt.conf" <<END
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
+Dir::State::lists "$apt/lists";
+Dir::State::status "/dev/null";
+Dir::Cache "$apt/cache";
+END
+        export APT_CONFIG="$apt/apt.conf"
+        # A list that is just being renewed on the server is not the one that is needed.
+        apt-get update -qq >&2 || true
+    fi
     (cd "$root.new/packages" && apt-get download -qq "$@" >&2) || (
         apt-get update -qq >&2 && cd "$root.new/packages" && apt-get download -qq "$@" >&2
     ) || {
@@ -28,14 +47,15 @@ unpacked() {
         exit 1
     }
     for package in "$root.new/packages"/*.deb; do dpkg-deb -x "$package" "$into"; done
-    rm -rf "$root.new/packages"
+    rm -rf "$root.new/packages" ${apt:+"$apt"}
 }
 
 # A busybox without shared libraries: the system's own, or Debian's package.
 find_busybox() {
-    own=$(command -v busybox || true)
-    if [ -n "$own" ] && ! ldd "$own" >/dev/null 2>&1; then
-        echo "$own"
+    installed=$(command -v busybox || true)
+    if [ "$architecture" = "$own" ] && [ -n "$installed" ] && ! ldd "$installed" >/dev/null 2>&1
+    then
+        echo "$installed"
         return
     fi
     unpacked "$root.new/package" busybox-static
@@ -70,7 +90,7 @@ debian)
     # The mirror and the release are those of this system.
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
     release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    debootstrap --variant=minbase "$release" "$root.new" "$mirror" >"$root.log" 2>&1 || {
+    debootstrap ${architecture:+--arch="$architecture"} --variant=minbase "$release" "$root.new" "$mirror" >"$root.log" 2>&1 || {
         tail -n 20 "$root.log" >&2
         say "debootstrap failed"
         exit 1
@@ -84,7 +104,6 @@ python)
     ;;
 kernel)
     # Debian's for virtual machines, unpacked and not installed.
-    architecture=$(dpkg --print-architecture)
     package=$(apt-cache depends "linux-image-cloud-$architecture" |
         sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
     unpacked "$root.new/package" "$package"
