@@ -20,6 +20,7 @@
 //! | `enter` | the container's side, as a list of steps |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
+//! | `machine`, `off` | pid 1 of a machine: the frame around all of this, and its end |
 //! | `steps`, `report` | the words for each step, told or complained about |
 //! | `undo` | what the host side takes back at its end |
 //! | `text` | text and its rules; pure |
@@ -43,6 +44,8 @@ mod init;
 mod isolate;
 #[allow(unsafe_code)]
 pub mod kernel;
+mod machine;
+mod off;
 mod report;
 mod run;
 mod steps;
@@ -51,11 +54,11 @@ mod undo;
 
 use cli::Request;
 use cli::parser::{Parser, Wrong};
-use config::Config;
+use config::{Config, Ending};
 use kernel::{Given, STDOUT};
 use report::Report;
 use steps::Step;
-use text::{Packed, Text};
+use text::{Packed, Text, pack};
 
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
@@ -65,15 +68,34 @@ pub fn main(given: &mut Given) -> u8 {
     let mut config = Config::new();
     let report = &mut Report::new();
     let mut parser = Parser::new(given.arguments, &mut config);
-    match cli::read(&mut parser) {
+    let asked = cli::read(&mut parser);
+    let usage = parser.usage;
+    if given.pid.number() == 1 {
+        config.ending.own = machine::is_own();
+        let asked_for = matches!(asked, Ok(Request::Init));
+        if config.ending.own || asked_for {
+            machine::frame(&config, asked_for, report);
+        }
+    }
+    match asked {
         Ok(Request::Run) => {
             #[cfg(feature = "leave-out")]
             config.leave_namespaces_out();
             run::run(&config, given)
         }
+        Ok(Request::Init) if given.pid.number() == 1 => {
+            machine::start(&config, given.environment, report)
+        }
+        Ok(Request::Init) => {
+            report.complain(
+                c"init",
+                c"",
+                pack!("is for pid 1 of a machine, as its end is the machine's"),
+            );
+            report.end(report::FAILED)
+        }
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
-            let usage = &parser.usage;
             report.complain(usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {
                 report.suggest(word);
@@ -81,6 +103,14 @@ pub fn main(given: &mut Given) -> u8 {
             report.end(report::FAILED)
         }
     }
+}
+
+/// What is left to do for whoever cannot go on, as after a panic.
+pub fn give_up() -> ! {
+    if kernel::own_pid().number() == 1 && machine::is_own() {
+        off::turn_off(Ending { own: true, ..Ending::POWER_OFF }, report::FAILED, 0);
+    }
+    kernel::exit(report::FAILED)
 }
 
 /// Prints a text to the standard output, in as many pieces as it takes.

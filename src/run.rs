@@ -20,7 +20,7 @@ const KILLED: u8 = 128 + libc::SIGKILL as u8;
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, given: &mut Given) -> u8 {
     let caller = given.environment;
-    let default = Numbered::of(cgroup::PREFIX, kernel::own_pid().number() as u32);
+    let default = Numbered::of(cgroup::PREFIX, given.pid.number() as u32);
     let name = config.name.unwrap_or(default.as_c_str());
     let hostname = config.hostname.unwrap_or(name);
     let mut names = kernel::Names::none();

@@ -109,6 +109,8 @@ steps! {
     LoadFile = "load the seccomp filter of",
     Execute = "execute",
     ReadClock = "read the clock",
+    MountSystem = "warning: mount the machine's",
+    LoadModule = "load the module",
     WaitForSignal = "wait for a signal",
     Kill = "kill the container",
     Wait = "wait",

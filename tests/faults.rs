@@ -103,6 +103,7 @@ const MODES: &[Mode] = &[
         options: &["--bare", "--hostname=h", "--pids-limit=5", "--cgroup-parent={parent}"],
         ..PLAIN
     },
+    Mode { name: "root, --no-pivot", options: &["--name=faults", "--no-pivot"], ..PLAIN },
     Mode {
         name: "root, --pid host",
         options: &["--name=faults", "--pid=host", "--cgroup-parent={parent}"],

@@ -8,13 +8,24 @@ pub const GENERAL: Packed = pack!(
 thimble runs a program in a Linux container.
 
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
-       thimble run --help
+       thimble init [OPTIONS] [--] COMMAND [ARG]...
+       thimble run --help, thimble init --help
        thimble --version
 "
 );
 
 /// `thimble --version`
 pub const VERSION: Packed = pack!(concat!("thimble ", env!("CARGO_PKG_VERSION"), "\n"));
+
+/// The first lines of `thimble init --help`.
+pub const INIT_START: &str = "\
+usage: thimble init [OPTIONS] [--] COMMAND [ARG]...
+
+Runs COMMAND as pid 1 of a machine: mounts what it needs, reaps, writes the line
+\"thimble-result: exit=N signal=S\" to the console, and powers off. On a kernel's
+command line: rdinit=/thimble -- init COMMAND. Any command of thimble's is run
+like that where thimble finds itself pid 1 of the machine.
+";
 
 /// The first lines of `thimble run --help`; those of the option table follow.
 pub const RUN_START: &str = "\

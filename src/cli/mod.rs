@@ -17,6 +17,8 @@ use table::Table;
 pub enum Request {
     /// The container that the configuration describes.
     Run,
+    /// A command, as pid 1 of a machine.
+    Init,
     /// A text, on the standard output.
     Print(Packed),
 }
@@ -33,10 +35,12 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\ninit\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 1] =
-    [Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run }];
+const COMMANDS: [Command; 2] = [
+    Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
+    Command { options: &options::INIT, operand: c"COMMAND", request: Request::Init },
+];
 /// The texts.
 const TEXTS: [Packed; 5] =
     [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];
@@ -70,8 +74,12 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
         return Ok(Request::Print(command.options.help));
     }
     parser.usage.value = c"";
-    match parser.words.shift() {
-        Some(root) => parser.config.root = root,
+    match parser.words.first() {
+        Some(_) if matches!(command.request, Request::Init) => {}
+        Some(root) => {
+            parser.config.root = root;
+            parser.words.shift();
+        }
         None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);

@@ -128,7 +128,10 @@ fn enter_otherwise(config: &Config, root: Fd, proc: Fd) -> kernel::Result<bool> 
     kernel::make_private()?; // of what lies outside of the chroot, too
     kernel::change_directory_to(root)?;
     if !config.no_pivot {
-        return kernel::pivot_root().map(|()| true);
+        return match kernel::pivot_root() {
+            Err(Errno::EBUSY) => Err(Errno::EINVAL), // no chroot, so the first answer stands
+            other => other.map(|()| true),
+        };
     }
     match kernel::move_over_root() {
         Err(Errno::ELOOP) => Ok(false), // there it is

@@ -34,6 +34,8 @@ pub fn exit(status: u8) -> ! {
 
 /// What the process begins with.
 pub struct Given<'a> {
+    /// Its own number.
+    pub pid: Pid,
     /// Its command line, the program's name first.
     pub arguments: Argv<'a>,
     /// Its environment.
@@ -71,7 +73,7 @@ pub unsafe fn begin_with(stack: NonNull<usize>, main: fn(&mut Given) -> u8) -> !
         own = Some(large);
         [container, program]
     });
-    let mut given = Given { arguments, environment, caller, stacks };
+    let mut given = Given { pid: own_pid(), arguments, environment, caller, stacks };
     let Some(mut own) = own else { exit(main(&mut given)) };
     let mut start = Start { entry: of_pointer(main), argument: (&raw mut given).cast() };
     // SAFETY: the stack is mapped and aligned, and nobody unmaps it; `begin` takes a `Start`, and
@@ -147,6 +149,14 @@ pub fn spawn<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> u8) ->
     unsafe { launch(flags, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
+/// clone(2) as fork(2) does it: a copy of this process goes on from here, with a copy of
+/// this stack. `None` in that one.
+pub fn fork() -> Result<Option<Pid>> {
+    // SAFETY: no memory is shared with the new process, and none is passed.
+    let number = unsafe { call!(Sysno::clone, libc::SIGCHLD, 0, 0, 0, 0) }?;
+    Ok(Pid::from_number(number as u64))
+}
+
 /// execve(2): on success it does not return.
 pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
     // SAFETY: the path and both vectors are NUL- and null-terminated and only read.
@@ -163,6 +173,11 @@ impl End {
     /// Whether it ended by itself, with status 0.
     pub fn is_success(self) -> bool {
         self.0 == 0
+    }
+
+    /// The signal that ended it; 0 if none did.
+    pub fn signal(self) -> u32 {
+        self.0 as u32 & 0x7f
     }
 
     /// As a shell tells it: the child's own status, or 128 and the number of

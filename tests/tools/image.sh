@@ -1,15 +1,29 @@
 #!/bin/sh
 # Makes a root file system for trying and testing: image.sh busybox|debian DIR
 # Or what else the tests take from Debian: image.sh python DIR (with its own tests,
-# to be mounted into a root), image.sh kernel DIR (for virtual machines)
+# to be mounted into a root), image.sh machine-amd64|machine-arm64 DIR (a kernel for
+# virtual machines, some of its modules, and a busybox)
 # What is there already is left alone. Nothing of the system is changed: a
 # package that is needed is downloaded and unpacked, not installed.
 set -eu
 kind=$1 root=$2
+case $root in /*) ;; *) root=$PWD/$root ;; esac
 [ -e "$root/.complete" ] && exit 0
 rm -rf "$root.new" "$root"
 mkdir -p "$root.new"
 say() { echo "image.sh: $*" >&2; }
+
+# What apt-get and apt-cache are told besides. Lists of another architecture than this
+# machine's are kept apart from the system's: for_architecture NAME
+apt=
+for_architecture() {
+    [ "$1" = "$(dpkg --print-architecture)" ] && return
+    mkdir -p "$root.new/apt/state/lists/partial" "$root.new/apt/cache/archives/partial"
+    chmod -R 777 "$root.new/apt" # apt fetches as a user of its own
+    apt="-o Dir::State=$root.new/apt/state -o Dir::Cache=$root.new/apt/cache"
+    apt="$apt -o Dir::State::status=/dev/null -o APT::Architecture=$1 -o APT::Architectures=$1"
+    apt-get $apt update -qq >&2
+}
 
 # Debian's packages of these names, unpacked into a directory: unpacked DIR NAME...
 unpacked() {
@@ -21,8 +35,8 @@ unpacked() {
     fi
     mkdir -p "$into" "$root.new/packages"
     chmod 777 "$root.new/packages" # apt fetches as a user of its own
-    (cd "$root.new/packages" && apt-get download -qq "$@" >&2) || (
-        apt-get update -qq >&2 && cd "$root.new/packages" && apt-get download -qq "$@" >&2
+    (cd "$root.new/packages" && apt-get $apt download -qq "$@" >&2) || (
+        apt-get $apt update -qq >&2 && cd "$root.new/packages" && apt-get $apt download -qq "$@" >&2
     ) || {
         say "cannot download Debian's packages $*"
         exit 1
@@ -82,14 +96,20 @@ python)
         "lib$version-testsuite" libexpat1 libssl3 zlib1g netbase
     ln -s "$version" "$root.new/usr/bin/python3"
     ;;
-kernel)
+machine-*)
+    for_architecture "${kind#machine-}"
     # Debian's for virtual machines, unpacked and not installed.
-    architecture=$(dpkg --print-architecture)
-    package=$(apt-cache depends "linux-image-cloud-$architecture" |
+    package=$(apt-cache $apt depends "linux-image-cloud-${kind#machine-}" |
         sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-    unpacked "$root.new/package" "$package"
+    unpacked "$root.new/package" "$package" busybox-static
     mv "$root.new"/package/boot/vmlinuz-* "$root.new/vmlinuz"
-    rm -rf "$root.new/package"
+    mv "$root.new/package/bin/busybox" "$root.new/busybox"
+    mkdir "$root.new/modules"
+    for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
+        virtio_console overlay; do
+        find "$root.new/package/lib/modules" -name "$module.ko" -exec mv {} "$root.new/modules" \;
+    done
+    rm -rf "$root.new/package" "$root.new/apt"
     ;;
 *)
     say "unknown image $kind"
