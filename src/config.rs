@@ -33,6 +33,8 @@ pub struct Config<'a> {
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
+    /// The program is pid 1 itself.
+    pub as_pid_1: bool,
     /// So many descriptors from 3 on are the program's too.
     pub preserve_fds: u32,
     /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
@@ -65,6 +67,8 @@ pub struct Config<'a> {
     pub modules: List<&'a CStr>,
     /// And how the machine ends.
     pub ending: Ending,
+    /// It ends when the caller ends.
+    pub die_with_parent: bool,
     /// Tell every step.
     pub verbose: bool,
     /// Only the article's namespaces, and nothing in the root but /proc.
@@ -207,6 +211,7 @@ impl<'a> Config<'a> {
             user: None,
             group_add: List::new(),
             ulimits: [None; LIMITS],
+            as_pid_1: false,
             preserve_fds: 0,
             shm_size: None,
             oom_score_adj: None,
@@ -224,6 +229,7 @@ impl<'a> Config<'a> {
             stop_timeout: 10,
             modules: List::new(),
             ending: Ending::POWER_OFF,
+            die_with_parent: false,
             verbose: false,
             bare: false,
             mounts: List::new(),

@@ -100,6 +100,7 @@ steps! {
     DropCapability = "drop a capability",
     Limit = "set the limit on",
     Workdir = "change to the working directory",
+    OwnGroup = "make a process group",
     ResetSignals = "reset the signals",
     ReadAccounts = "read the container's",
     Groups = "set the groups",
@@ -112,6 +113,7 @@ steps! {
     MountSystem = "warning: mount the machine's",
     LoadModule = "load the module",
     WaitForSignal = "wait for a signal",
+    StopSelf = "stop thimble itself",
     Kill = "kill the container",
     Wait = "wait",
 }

@@ -38,6 +38,11 @@ pub fn block_signals() -> Result<()> {
     set_mask(ALL)
 }
 
+/// Unblocks one signal, and blocks all others.
+pub(super) fn unblock_one(signal: c_int) -> Result<()> {
+    set_mask(ALL & !(1 << (signal - 1)))
+}
+
 /// Unblocks every signal.
 pub fn unblock_signals() -> Result<()> {
     set_mask(0)
