@@ -78,13 +78,12 @@ pub const INIT: Table = table!(INIT_START, INIT_ROWS);
 
 #[rustfmt::skip]
 const INIT_ROWS: &[Opt] = &[
-    Opt("\noptions:", Title),
+    Opt("", Title),
     Opt("      --modules FILE              load a kernel module first; more by repetition", Value(|c, v| add(&mut c.modules, v, check_path))),
     Opt("      --timeout SECONDS           stop COMMAND after so long: exit=124", Value(|c, v| seconds(&mut c.timeout, v))),
     Opt("      --at-end poweroff|reboot|halt what the machine does then (poweroff)", Value(at_end)),
     Opt("      --exit-device DEVICE        tell QEMU the status: isa-debug-exit[:PORT]", Value(exit_device)),
     Opt("                                  (x86, port 0x501), semihosting (aarch64)", Title),
-    Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 
 fn at_end(config: &mut Config, value: &CStr) -> Option<Packed> {

@@ -3,7 +3,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// What a test in a machine begins with: `t NAME COMMAND...` prints what the command
 /// prints, and its status, between two lines that name it.
@@ -102,9 +102,7 @@ impl Initramfs {
 
     /// Boots a machine with it, to its end: what its console says, and QEMU's own end.
     pub fn boot(&self, append: &str, arguments: &[&str]) -> Ran {
-        // One at a time: a machine without a processor for seconds thinks that it is stuck.
-        static ALONE: Mutex<()> = Mutex::new(());
-        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let _alone = alone();
         let own: &[&str] = match self.kind {
             Kind::X86_64 => &["300", "qemu-system-x86_64", "-cpu", "max"],
             Kind::Aarch64 => &["300", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"],
@@ -130,6 +128,12 @@ impl Initramfs {
     pub fn written(&self, name: &str) -> String {
         fs::read_to_string(self.place.path().join(name)).unwrap()
     }
+}
+
+/// One machine at a time: one without a processor for seconds thinks that it is stuck.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// What was tried in a machine, as its console tells it.
