@@ -87,6 +87,7 @@ steps! {
     MountInDev = "mount in /dev",
     GoTo = "change to a directory of the root",
     PivotRoot = "pivot_root",
+    MoveRoot = "move the root to the top:",
     DetachHost = "unmount the host's root",
     Chroot = "chroot",
     Chdir = "chdir",

@@ -180,6 +180,7 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
     mapped("mount_setattr", "0", ""),
+    unnoticed("pivot_root", &[libc::EINVAL], "as in an initramfs: moved to the top instead"),
     unnoticed("close_range", &[libc::ENOSYS], "before Linux 5.9: one by one"),
     unnoticed("mount_setattr", &[libc::ENOSYS], "before Linux 5.12: by remounts"),
     Unnoticed {

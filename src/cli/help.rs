@@ -21,10 +21,8 @@ pub const VERSION: Packed = pack!(concat!("thimble ", env!("CARGO_PKG_VERSION"),
 pub const INIT_START: &str = "\
 usage: thimble init [OPTIONS] [--] COMMAND [ARG]...
 
-Runs COMMAND as pid 1 of a machine: mounts what it needs, reaps, writes the line
-\"thimble-result: exit=N signal=S\" to the console, and powers off. On a kernel's
-command line: rdinit=/thimble -- init COMMAND. Any command of thimble's is run
-like that where thimble finds itself pid 1 of the machine.
+As pid 1 of a machine (rdinit=/thimble -- init COMMAND): mounts what is missing,
+runs COMMAND, tells \"thimble-result: exit=N signal=S\", and powers off.
 ";
 
 /// The first lines of `thimble run --help`; those of the option table follow.

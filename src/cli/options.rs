@@ -99,11 +99,11 @@ fn at_end(config: &mut Config, value: &CStr) -> Option<Packed> {
 fn exit_device(config: &mut Config, value: &CStr) -> Option<Packed> {
     let (device, port) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0x501"));
     let port = port.to_bytes();
-    let number = port.strip_prefix(b"0x").map_or_else(|| parse_whole(port), parse_hexadecimal);
+    let number = port.strip_prefix(b"0x").and_then(parse_hexadecimal);
     config.ending.device = number.filter(|number| *number < 1 << 16).unwrap_or(0) as u32;
     if device != EXIT_DEVICE.to_bytes() || config.ending.device == 0 {
         return Some(pack!(
-            "must be isa-debug-exit or isa-debug-exit:PORT (x86), or semihosting (aarch64)"
+            "must be isa-debug-exit or isa-debug-exit:0xPORT on x86, semihosting on aarch64"
         ));
     }
     None
