@@ -87,12 +87,8 @@ pub fn main(given: &mut Given) -> u8 {
             machine::start(&config, given.environment, report)
         }
         Ok(Request::Init) => {
-            report.complain(
-                c"init",
-                c"",
-                pack!("is for pid 1 of a machine, as its end is the machine's"),
-            );
-            report.end(report::FAILED)
+            let why = pack!("is for pid 1 of a machine, as its end is the machine's");
+            report.refuse(c"init", c"", why)
         }
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {

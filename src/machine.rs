@@ -11,30 +11,28 @@ use crate::config::Config;
 use crate::init::{self, Stop};
 use crate::isolate::mounts::INERT;
 use crate::isolate::{environment, program};
-use crate::kernel::{self, Alike, Argv, CURRENT, Errno, Fd, List, Strings, Word};
+use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Strings, Word};
 use crate::off;
 use crate::report::{Report, TIMED_OUT};
 use crate::steps::Step;
 
-/// What the machine is to have mounted: where, of which type, and a tmpfs's options.
+/// What the machine is to have mounted: where, of which type, and options behind a letter
+/// for the flags. First cgroup v2, and in its place, where the kernel lacks it, the
+/// controllers of v1.
 const MOUNTS: Strings = Strings::new(concat!(
-    "/proc\0proc\0",
-    "/sys\0sysfs\0",
-    "/dev\0devtmpfs\0",
-    "/dev/pts\0devpts\0",
-    "/dev/shm\0tmpfs\0mode=1777\0",
-    "/tmp\0tmpfs\0mode=1777\0",
-    "/run\0tmpfs\0mode=755\0",
-    "/sys/fs/cgroup\0cgroup2\0",
-    "\0"
-));
-
-/// The controllers of cgroup v1 that a container may need, on a kernel without v2.
-const CONTROLLERS: Strings = Strings::new(concat!(
-    "/sys/fs/cgroup/pids\0",
-    "/sys/fs/cgroup/memory\0",
-    "/sys/fs/cgroup/cpu\0",
-    "/sys/fs/cgroup/cpuset\0",
+    "/proc\0proc\0i\0",
+    "/sys\0sysfs\0i\0",
+    "/dev\0devtmpfs\0d\0",
+    "/dev/pts\0devpts\0d\0",
+    "/dev/shm\0tmpfs\0mmode=1777\0",
+    "/tmp\0tmpfs\0mmode=1777\0",
+    "/run\0tmpfs\0mmode=755\0",
+    "/sys/fs/cgroup\0cgroup2\0i\0",
+    "/sys/fs/cgroup\0tmpfs\0imode=755\0",
+    "/sys/fs/cgroup/pids\0cgroup\0ipids\0",
+    "/sys/fs/cgroup/memory\0cgroup\0imemory\0",
+    "/sys/fs/cgroup/cpu\0cgroup\0icpu\0",
+    "/sys/fs/cgroup/cpuset\0cgroup\0icpuset\0",
     "\0"
 ));
 
@@ -78,20 +76,14 @@ pub fn frame(config: &Config, stop: bool, report: &mut Report) {
 /// machine without one of these may do without, so that is told and no more.
 fn prepare(report: &mut Report) {
     let mut mounts = MOUNTS;
-    while let (Some(place), Some(kind)) = (mounts.next(), mounts.next()) {
-        let of_memory = kind == c"tmpfs";
-        let data = if of_memory { mounts.next().unwrap_or(c"") } else { c"" };
-        let mut mounted = mount(place, kind, data, of_memory);
-        if mounted.is_err() && kind == c"cgroup2" {
-            mounted = mount_controllers().or(mounted);
-        }
-        if mounted.is_err() && kind == c"devtmpfs" {
-            // Then at least these two, if only the directory can be written to.
-            let _ = kernel::make_device(c"/dev/null", libc::makedev(1, 3));
-            let _ = kernel::make_device(c"/dev/console", libc::makedev(5, 1));
-        }
+    while let (Some(place), Some(kind), Some(data)) = (mounts.next(), mounts.next(), mounts.next())
+    {
+        let mounted = mount(place, kind, data);
         if let Err(errno) = mounted {
             report.warn(Step::MountSystem, place, errno);
+        }
+        if kind == c"cgroup2" && mounted != Err(Errno::ENODEV) {
+            break;
         }
     }
     for number in 0..3 {
@@ -103,44 +95,28 @@ fn prepare(report: &mut Report) {
     }
 }
 
-/// Mounts a file system, unless there is one, or where a tmpfs would cover something.
-fn mount(place: &CStr, kind: &CStr, data: &CStr, of_memory: bool) -> kernel::Result<()> {
+/// Mounts a file system, unless that would cover something: but in /dev there may be devices
+/// that the initramfs came with, and the kernel knows all of them.
+fn mount(place: &CStr, kind: &CStr, data: &CStr) -> kernel::Result<()> {
     let made = kernel::make_directory(CURRENT, place);
     if made != Err(Errno::EEXIST) {
         made?;
     }
     let here = kernel::open(place, libc::O_RDONLY | libc::O_DIRECTORY)?;
-    let above = kernel::open_at(here, c"..", libc::O_PATH)?;
-    let mounted = kernel::compare(here, above)? == Alike::Nothing;
-    let taken = mounted || of_memory && !is_empty(here)?;
+    let mut buffer = [0; 1024];
+    let entries = kernel::read_directory(here, &mut buffer)?.len();
     kernel::close(here);
-    kernel::close(above);
-    let flags = match kind.to_bytes() {
-        [b'd', b'e', b'v', ..] => libc::MS_NOSUID,
-        _ if of_memory => libc::MS_NOSUID | libc::MS_NODEV,
+    // Of those for itself and what it is in, each takes 24 bytes (struct linux_dirent64).
+    if entries > 2 * 24 && kind != c"devtmpfs" {
+        return Ok(());
+    }
+    let flags = match data.to_bytes() {
+        [b'd', ..] => libc::MS_NOSUID,
+        [b'm', ..] => libc::MS_NOSUID | libc::MS_NODEV,
         _ => INERT,
     };
-    if taken { Ok(()) } else { kernel::mount(kind, place, flags, data) }
-}
-
-/// Whether a directory has no more than its entries for itself and for what it is in, of 24
-/// bytes each (struct linux_dirent64).
-fn is_empty(directory: Fd) -> kernel::Result<bool> {
-    let mut buffer = [0; 1024];
-    kernel::read_directory(directory, &mut buffer).map(|entries| entries.len() <= 2 * 24)
-}
-
-/// Mounts the hierarchies of cgroup v1, those that this kernel has.
-fn mount_controllers() -> kernel::Result<()> {
-    let top = c"/sys/fs/cgroup";
-    kernel::mount(c"tmpfs", top, INERT, c"mode=755")?;
-    let mut done = Err(Errno::ENODEV);
-    for place in CONTROLLERS {
-        kernel::make_directory(CURRENT, place)?;
-        let name = kernel::tail(place, c"/sys/fs/cgroup/".count_bytes());
-        done = kernel::mount(c"cgroup", place, INERT, name).or(done);
-    }
-    done
+    let mounted = kernel::mount(kind, place, flags, kernel::tail(data, 1));
+    if mounted == Err(Errno::EBUSY) { Ok(()) } else { mounted } // there it is
 }
 
 /// In the process inside the frame, for `thimble init`: the modules, and the command,

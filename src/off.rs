@@ -75,7 +75,16 @@ fn tell(outcome: &Outcome) {
         let flags = libc::O_WRONLY | libc::O_NOCTTY | libc::O_NONBLOCK;
         let _ = kernel::open(c"/dev/console", flags).and_then(|fd| write_to(fd, bytes));
     }
-    let _ = port().and_then(|port| kernel::write_all(port, bytes.get(1..).unwrap_or(&[])));
+    // A port appears a moment after its module.
+    let mut found = port();
+    for _ in 0..50 {
+        if found.as_ref().err() != Some(&Errno::ENODEV) {
+            break;
+        }
+        kernel::sleep(10);
+        found = port();
+    }
+    let _ = found.and_then(|port| kernel::write_all(port, bytes.get(1..).unwrap_or(&[])));
 }
 
 /// Writes to a terminal, and waits until all of it has left.
@@ -83,21 +92,19 @@ fn write_to(console: Fd, line: &[u8]) -> kernel::Result<()> {
     kernel::write_all(console, line).map(|()| kernel::drain(console))
 }
 
-/// The virtio port of the name `result`.
+/// The virtio port of the name `result`. ENODEV where there are ports, but not that. What is open is closed with the process.
 fn port() -> kernel::Result<Fd> {
     let ports = kernel::open(c"/sys/class/virtio-ports", libc::O_RDONLY | libc::O_DIRECTORY)?;
+    let devices = kernel::open(c"/dev", libc::O_PATH)?;
     let mut buffer = [0; 2048];
     while let entries @ [_, ..] = kernel::read_directory(ports, &mut buffer)? {
         for entry in kernel::Entries::of(entries) {
-            let entry = entry.to_bytes();
-            let name = Text::of(&[entry, b"/name"]);
-            let mut start = [0; 16];
-            let found = kernel::read_start(ports, name.as_c_str().unwrap_or(c""), &mut start);
-            if found == Ok(b"result\n") {
-                let device = Text::of(&[b"/dev/", entry]);
-                return kernel::open(device.as_c_str().unwrap_or(c""), libc::O_WRONLY);
+            let mut name = [0; 16];
+            let port = kernel::open_at(ports, entry, libc::O_PATH)?;
+            if kernel::read_start(port, c"name", &mut name) == Ok(b"result\n") {
+                return kernel::open_at(devices, entry, libc::O_WRONLY);
             }
         }
     }
-    Err(Errno::ENOENT)
+    Err(Errno::ENODEV)
 }

@@ -208,6 +208,9 @@ fn ends(kind: Kind) {
             status(127),
         ),
     ] {
+        if !x86 && !words.contains("kill") {
+            continue; // its machine is a slow one
+        }
         let ran = initramfs.boot(&format!("{} rdinit=/thimble -- {words}", kind.console()), device);
         assert_eq!((lines(&ran.out), ran.status), (told, Some(exit)), "{words}");
     }
@@ -235,7 +238,6 @@ fn init_tells_its_result_on_aarch64() {
 #[test]
 fn init_ends_the_machine_whatever_happens() {
     let initramfs = packed(Kind::X86_64);
-    let usage = "thimble: unknown command bogus\n";
     let modules = modules();
     for (words, told) in [
         // The frame around a run, and a default container of the initramfs itself.
@@ -244,10 +246,8 @@ fn init_ends_the_machine_whatever_happens() {
             "-- run --bare --hostname my-container /image sh -c \"hostname; kill -9 $$\"",
             format!("my-container\n{}", result(137, 0)),
         ),
-        ("-- bogus", format!("{usage}{}", result(125, 0))),
-        ("", format!("thimble: command: is missing, see thimble --help\n{}", result(125, 0))),
         ("-- init --bogus", format!("thimble: unknown option --bogus\n{}", result(125, 0))),
-        ("-- --version", format!("thimble {}\n{}", env!("CARGO_PKG_VERSION"), result(0, 0))),
+        ("", format!("thimble: command: is missing, see thimble --help\n{}", result(125, 0))),
         (
             "-- init --at-end=reboot --modules /modules/overlay.ko /thimble run -x /image touch /new",
             result(0, 0),
