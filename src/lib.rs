@@ -17,6 +17,8 @@
 //! | `cli` | the option table, the engine that reads a command line by it, the help |
 //! | `config` | what a container is to be: plain borrowed data |
 //! | `run` | the host's side, as a list of steps |
+//! | `announce` | who else is told of it: the caller of `--detach`, a file, a descriptor |
+//! | `check` | what a kernel and host give, found by trying |
 //! | `enter` | the container's side, as a list of steps |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
@@ -28,15 +30,19 @@
 //!
 //! # Who may use whom
 //!
-//! `main -> cli, run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
+//! `main -> cli, check -> run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
 //! and everybody `config`. `kernel` uses nothing of ours.
 
 #![cfg_attr(not(test), no_std)]
 #![deny(unsafe_code)]
+// Texts are looked for among all others while this is compiled.
+#![allow(long_running_const_eval)]
 // Nothing in the program may panic: there would be nobody to say so.
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+mod announce;
+mod check;
 pub mod cli;
 pub mod config;
 mod enter;
@@ -58,7 +64,7 @@ use config::{Config, Ending};
 use kernel::{Given, STDOUT};
 use report::Report;
 use steps::Step;
-use text::{Packed, Text, pack};
+use text::{Packed, pack};
 
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
@@ -70,11 +76,13 @@ pub fn main(given: &mut Given) -> u8 {
     let mut parser = Parser::new(given.arguments, &mut config);
     let asked = cli::read(&mut parser);
     let usage = parser.usage;
-    if given.pid.number() == 1 {
+    let first = given.pid.number() == 1;
+    if first {
         config.ending.own = machine::is_own();
         let asked_for = matches!(asked, Ok(Request::Init));
         if config.ending.own || asked_for {
             machine::frame(&config, asked_for, report);
+            given.pid = kernel::own_pid();
         }
     }
     match asked {
@@ -83,13 +91,12 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
-        Ok(Request::Init) if given.pid.number() == 1 => {
-            machine::start(&config, given.environment, report)
-        }
+        Ok(Request::Init) if first => machine::start(&config, given.environment, report),
         Ok(Request::Init) => {
             let why = pack!("is for pid 1 of a machine, as its end is the machine's");
             report.refuse(c"init", c"", why)
         }
+        Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
             report.complain(usage.word, usage.value, usage.why);
@@ -109,15 +116,10 @@ pub fn give_up() -> ! {
     kernel::exit(report::FAILED)
 }
 
-/// Prints a text to the standard output, in as many pieces as it takes.
-fn print(text: Packed, report: &mut Report) -> u8 {
-    let mut bytes = text.bytes();
-    loop {
-        let mut piece = Text::new();
-        piece.push_some(&mut bytes);
-        if piece.as_bytes().is_empty() {
-            return 0;
-        }
-        report.step(Step::WriteOut, kernel::write_all(STDOUT, piece.as_bytes()));
+/// Prints texts to the standard output.
+fn print(texts: &[Packed], report: &mut Report) -> u8 {
+    for text in texts {
+        report.step(Step::WriteOut, kernel::write_all(STDOUT, text.bytes()));
     }
+    0
 }

@@ -11,7 +11,7 @@ const PATIENCE: u64 = 10;
 /// How it went.
 struct Outcome {
     status: u8,
-    signal: u32,
+    signal: u8,
     device: u32,
 }
 
@@ -19,7 +19,7 @@ struct Outcome {
 /// and no machine does (reboot(2)); where even that is refused, this process does.
 #[cold]
 #[inline(never)]
-pub fn turn_off(ending: Ending, status: u8, signal: u32) -> ! {
+pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
     let outcome = Outcome { status, signal, device: ending.device };
     // What still runs could write on, and keeps files open.
     kernel::end_all();

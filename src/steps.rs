@@ -2,7 +2,7 @@
 //! it, and what to do about the failures whose cause is known.
 
 use crate::kernel::Errno;
-use crate::text::{PackedList, Text, pack_list};
+use crate::text::{Packed, Text, joined, pack};
 
 macro_rules! steps {
     ($($name:ident = $text:literal,)*) => {
@@ -14,7 +14,7 @@ macro_rules! steps {
         }
 
         /// The words for each, in the same order, up to a NUL.
-        const TEXTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+        const TEXTS: Packed = pack!(joined!($($text)*));
     };
 }
 
@@ -26,7 +26,7 @@ macro_rules! hints {
         ];
 
         /// What to do about them, in the same order.
-        const HINTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+        const HINTS: Packed = pack!(joined!($($text)*));
     };
 }
 
@@ -49,6 +49,7 @@ steps! {
     ResetChild = "reset SIGCHLD",
     FindCgroups = "find the cgroup hierarchies",
     FindController = "find the cgroup controller",
+    LeaveCgroup = "leave to the container the cgroup",
     EnableController = "enable the cgroup controller",
     MakeCgroup = "make the cgroup",
     RemoveCgroup = "remove the cgroup",
@@ -59,6 +60,12 @@ steps! {
     DenyGroups = "deny setgroups",
     WriteMap = "write the container's",
     RunHelper = "run",
+    WriteStatus = "write to --json-status-fd",
+    WritePidFile = "write the pid file",
+    RemovePidFile = "remove the pid file",
+    TellCaller = "tell the caller",
+    TellHost = "tell the host side",
+    ReadCounter = "read the cgroup's",
     Release = "release the container",
     SetDeathSignal = "set the death signal",
     WaitForRelease = "wait for release",
@@ -127,12 +134,18 @@ hints! {
         => "from a directory the program could leave the container",
     HandOn EBADF
         => "--preserve-fds N hands on 3 to 3+N-1: open all of them",
+    WriteStatus EBADF
+        => "it must be open for writing",
     OpenRoot ENOENT
         => "ROOTFS is the directory that holds the container's files",
     OpenRoot ENOTDIR
         => "ROOTFS is a directory: unpack an image or archive into one",
     FindController ENOENT
-        => "no cgroup file system that is mounted here has it: see /proc/cgroups",
+        => "this kernel does not have it, or not switched on: see /proc/cgroups",
+    FindController EPERM
+        => "it is not mounted here, and mounting it takes root",
+    LeaveCgroup EBUSY | LeaveCgroup EACCES
+        => "take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...",
     EnableController EBUSY
         => "processes lie beside it: choose an empty --cgroup-parent",
     EnableController EACCES | MakeCgroup EACCES
@@ -202,7 +215,7 @@ hints! {
 impl Step {
     /// Adds the words for it to a text.
     pub fn push_to(self, text: &mut Text) {
-        text.push_part(TEXTS, self as usize);
+        text.push_packed_part(TEXTS, self as usize);
     }
 
     /// What to do if it failed with this errno.
@@ -225,7 +238,7 @@ pub struct Hint(usize);
 impl Hint {
     /// Adds it to a text.
     pub fn push_to(self, text: &mut Text) {
-        text.push_part(HINTS, self.0);
+        text.push_packed_part(HINTS, self.0);
     }
 }
 

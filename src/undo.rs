@@ -3,13 +3,23 @@
 use core::ffi::CStr;
 
 use crate::config::Ending;
-use crate::kernel::{self, Errno, Fd, List, Pid};
-use crate::text::{Parts, Text, parse_whole};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Pid};
+use crate::text::{Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
 /// kernel still counts a process that has just ended.
-const TRIES: u32 = 500;
-const BETWEEN_TRIES: u32 = 2;
+pub const TRIES: u32 = 500;
+/// Milliseconds between two.
+pub const BETWEEN_TRIES: u32 = 2;
+
+/// The list of a cgroup's processes. Whose number is written to it is moved there.
+pub const PROCS: &CStr = c"cgroup.procs";
+
+/// cgroup v2: the controllers that a cgroup hands on to those below.
+pub const SUBTREE: &CStr = c"cgroup.subtree_control";
+
+/// A cgroup that thimbles are in beside their containers'. No container has such a name.
+pub const LEAF: &CStr = c"_thimble";
 
 /// A directory that was made in a cgroup hierarchy.
 #[derive(Clone, Copy)]
@@ -35,8 +45,15 @@ pub struct Undo<'a> {
     pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory>,
+    /// The cgroup that this process was in, and the leaf below it that it is in instead.
+    pub leaf: Option<(Fd, Fd)>,
     /// Their name.
     pub name: &'a CStr,
+    /// The file that holds the container's pid: its path, and the file itself. While that is open,
+    /// no other has its number.
+    pub pid_file: Option<(&'a CStr, Fd)>,
+    /// Where its path begins.
+    pub here: Fd,
     /// The processes in them may outlive the container's first: end them.
     pub end_all: bool,
 }
@@ -50,7 +67,10 @@ impl<'a> Undo<'a> {
             link: None,
             relays: List::new(),
             cgroups: List::new(),
+            leaf: None,
             name: c"",
+            pid_file: None,
+            here: CURRENT,
             end_all: false,
         }
     }
@@ -61,8 +81,14 @@ impl<'a> Undo<'a> {
         for relay in self.relays.as_slice() {
             end(*relay);
         }
-        end(self.child);
-        self.child.is_some() && self.link.is_some_and(relay)
+        // As long as it is there, so is its end of the link, and who reads waits.
+        let mut heard = Heard::default();
+        if end(self.child)
+            && let Some(link) = self.link
+        {
+            relay(link, &mut heard);
+        }
+        heard.failure
     }
 
     /// A process was reaped: its number may soon be another's. Whether it was one of
@@ -77,9 +103,9 @@ impl<'a> Undo<'a> {
         false
     }
 
-    /// Takes the rest back, the last first. Why a cgroup could not be removed, if
+    /// Takes the rest back, the last first. Which cgroup could not be removed and why, if
     /// there is such a one: somebody is still in it, or below it.
-    pub fn run(&self) -> kernel::Result<()> {
+    pub fn run(&self) -> Result<(), (&'a CStr, Errno)> {
         let mut done = Ok(());
         for directory in self.cgroups.as_slice().iter().rev() {
             if self.end_all {
@@ -87,41 +113,138 @@ impl<'a> Undo<'a> {
                 end_all(directory.own);
             }
             let removed = remove(directory.parent, self.name);
-            if removed.is_err() {
-                done = removed;
+            if let Err(errno) = removed {
+                done = Err((self.name, errno));
             }
+        }
+        if let Some((parent, leaf)) = self.leaf
+            && let Err(errno) = go_back(parent, leaf)
+        {
+            done = done.and(Err((LEAF, errno)));
         }
         done
     }
 }
 
-/// Ends a child. It was not reaped, so it is there to be signalled and waited for. If it
-/// cannot be, it ends with this side.
-fn end(child: Option<Pid>) {
-    if let Some(child) = child
-        && kernel::send_signal(child, libc::SIGKILL).is_ok()
-    {
-        let _ = kernel::wait_for(child);
+/// Removes the file that holds the container's pid, if it is still there, and not another
+/// container's by now.
+pub fn remove_pid_file(directory: Fd, path: &CStr, own: Fd) -> kernel::Result<()> {
+    match kernel::open_at(directory, path, libc::O_PATH | libc::O_NOFOLLOW) {
+        Err(Errno::ENOENT) => Ok(()),
+        there if kernel::compare(there?, own)? == Alike::File => {
+            kernel::remove_file(directory, path)
+        }
+        _ => Ok(()),
     }
 }
 
-/// Tells the failure that the container's side told, if it told one. Asked when
-/// its first process is gone, so the answer is there or never comes.
-pub fn relay(link: Fd) -> bool {
+/// Ends a child. It was not reaped, so it is there to be signalled and waited for. Whether
+/// there was one, and is none now: one that cannot be signalled ends with this side.
+fn end(child: Option<Pid>) -> bool {
+    let Some(child) = child else { return false };
+    let sent = kernel::send_signal(child, libc::SIGKILL);
+    if sent.is_ok() {
+        let _ = kernel::wait_for(child);
+    }
+    sent.is_ok()
+}
+
+/// What the container's side has said over the link.
+#[derive(Default)]
+pub struct Heard {
+    /// That the program was executed. One that is pid 1 itself cannot say so: the line ends.
+    pub executed: bool,
+    /// The signal that ended it, if one did.
+    pub signal: u8,
+    /// A failure of its own, which was handed on to the standard error.
+    pub failure: bool,
+}
+
+/// The message that the program was executed. One of another byte is the signal that ended
+/// it, and a longer one a failure.
+pub const EXECUTED: u8 = 0;
+
+/// Takes the next message from the container's side. Whether there was one: at its end there is
+/// none.
+pub fn hear(link: Fd, heard: &mut Heard) -> kernel::Result<bool> {
     let mut buffer = [0; Text::SIZE];
+    match kernel::read(link, &mut buffer)? {
+        [] => return Ok(false),
+        [EXECUTED] => heard.executed = true,
+        [signal] => heard.signal = *signal,
+        lines => {
+            heard.failure = true;
+            heard.executed = false;
+            // Nobody is left to tell if the standard error is gone.
+            let _ = kernel::write_all(kernel::STDERR, lines);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes all that is still to come. Asked when the container's first process is gone, so it
+/// is there or never comes.
+pub fn relay(link: Fd, heard: &mut Heard) {
     // If the other side ended without having read its release, the first answer is that
-    // (ECONNRESET), and what it told comes next.
-    let mut length = 0;
-    for _ in 0..2 {
-        if let Ok(lines) = kernel::read(link, &mut buffer) {
-            length = lines.len();
+    // (ECONNRESET), and what it told comes next: at most its three messages.
+    for _ in 0..4 {
+        if let Ok(false) = hear(link, heard) {
             break;
         }
     }
-    let lines = buffer.get(..length).unwrap_or(&[]);
-    // Nobody is left to tell if the standard error is gone.
-    let _ = kernel::write_all(kernel::STDERR, lines);
-    !lines.is_empty()
+}
+
+/// Moves the processes of a cgroup to another. Only thimbles are moved: EBUSY if anybody
+/// else is there.
+pub fn move_all(from: Fd, to: Fd) -> kernel::Result<()> {
+    let own = kernel::open(c"/proc/self/exe", libc::O_PATH)?;
+    let mut list = List::new();
+    for _ in 0..TRIES {
+        list.clear();
+        kernel::read_file(from, PROCS, &mut list)?;
+        if list.as_slice().is_empty() {
+            kernel::close(own);
+            return Ok(());
+        }
+        for line in Parts::of(list.as_slice(), b'\n') {
+            let path = Text::of(&[b"/proc/", line, b"/exe"]);
+            match kernel::open(path.name(), libc::O_PATH) {
+                // It has ended since.
+                Err(Errno::ENOENT) => continue,
+                Ok(exe) if kernel::compare(exe, own)? == Alike::File => kernel::close(exe),
+                other => return other.and(Err(Errno::EBUSY)),
+            }
+            match kernel::write_file(to, PROCS, line) {
+                Err(Errno::ESRCH) => {}
+                moved => moved?,
+            }
+        }
+    }
+    Err(Errno::EBUSY)
+}
+
+/// Goes back from the leaf to the cgroup above, and makes that as it was: whose processes were
+/// in it had no controllers enabled. If other thimbles are there, that is for the last one.
+fn go_back(parent: Fd, leaf: Fd) -> kernel::Result<()> {
+    match kernel::lock(leaf, false) {
+        Err(Errno::EAGAIN) => return Ok(()),
+        locked => locked?,
+    }
+    // Nobody else's may lose a limit.
+    let mut buffer = [0; 1024];
+    let counts = kernel::read_start(parent, c"cgroup.stat", &mut buffer)?;
+    if line_behind(counts, b"nr_descendants ") != Some(b"1") {
+        return Err(Errno::EBUSY);
+    }
+    let enabled = kernel::read_start(parent, SUBTREE, &mut buffer)?;
+    let line = Parts::of(enabled, b'\n').word();
+    for word in Parts::of(line, b' ') {
+        if !word.is_empty() {
+            kernel::write_file(parent, SUBTREE, Text::of(&[b"-", word]).as_bytes())?;
+        }
+    }
+    move_all(leaf, parent)?;
+    remove(parent, LEAF)
 }
 
 fn remove(parent: Fd, name: &CStr) -> kernel::Result<()> {
@@ -152,7 +275,7 @@ fn end_all(cgroup: Fd) {
     for _ in 0..TRIES {
         let _ = kernel::write_file(cgroup, c"pids.max", b"0");
         list.clear();
-        let read = kernel::read_file(cgroup, c"cgroup.procs", &mut list);
+        let read = kernel::read_file(cgroup, PROCS, &mut list);
         if read.is_ok() && list.as_slice().is_empty() {
             break;
         }

@@ -19,15 +19,17 @@ pub enum Request {
     Run,
     /// A command, as pid 1 of a machine.
     Init,
+    /// What this kernel and host give.
+    Check,
     /// A text, on the standard output.
-    Print(Packed),
+    Print(&'static [Packed]),
 }
 
 /// A command of thimble.
 struct Command {
     /// The options that may follow it.
     options: &'static Table,
-    /// What must follow them.
+    /// What must follow them; if nothing must, a ROOTFS may.
     operand: &'static CStr,
     /// What it asks for.
     request: Request,
@@ -35,14 +37,15 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\ninit\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\ninit\ncheck\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 2] = [
+const COMMANDS: [Command; 3] = [
     Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
     Command { options: &options::INIT, operand: c"COMMAND", request: Request::Init },
+    Command { options: &options::CHECK, operand: c"", request: Request::Check },
 ];
 /// The texts.
-const TEXTS: [Packed; 5] =
+static TEXTS: [Packed; 5] =
     [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];
 
 /// Reads the words of a command line, the program's own name first, into the
@@ -62,8 +65,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     match COMMANDS.get(place) {
         Some(command) => read_command(parser, command),
         None => {
-            let text = TEXTS.get(place - COMMANDS.len());
-            Ok(Request::Print(*text.unwrap_or(&help::GENERAL)))
+            let text = place - COMMANDS.len();
+            Ok(Request::Print(TEXTS.get(text..=text).unwrap_or(&TEXTS)))
         }
     }
 }
@@ -80,6 +83,7 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
             parser.config.root = root;
             parser.words.shift();
         }
+        None if command.operand.is_empty() => parser.config.root = c"/",
         None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);
@@ -107,6 +111,12 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     }
     if swap.is_some() && memory.is_none() {
         return Some((c"--memory-swap", pack!("needs --memory")));
+    }
+    if config.json_status_fd.is_some_and(|number| number < config.first_own_descriptor()) {
+        return Some((c"--json-status-fd", pack!("is the program's, given --preserve-fds")));
+    }
+    if config.detach && config.die_with_parent {
+        return Some((c"--die-with-parent", pack!("is the opposite of --detach")));
     }
     if config.bare && config.shm_size.is_some() {
         return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));

@@ -45,12 +45,13 @@ pub fn close(fd: Fd) {
     let _ = unsafe { perform!(Sysno::close, fd.0) };
 }
 
-/// openat(2) with O_CLOEXEC, for reading or as `flags` say.
+/// openat(2) with O_CLOEXEC, for reading or as `flags` say; a new file has the mode 0644 less
+/// the umask.
 #[inline(never)]
 pub fn open_at(directory: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
     let flags = flags | libc::O_CLOEXEC | libc::O_LARGEFILE;
     // SAFETY: the path is NUL-terminated and only read.
-    unsafe { call!(Sysno::openat, directory.0, path.as_ptr(), flags, 0) }.map(Fd::new)
+    unsafe { call!(Sysno::openat, directory.0, path.as_ptr(), flags, 0o644) }.map(Fd::new)
 }
 
 /// open(2) with O_CLOEXEC, for reading or as `flags` say.
@@ -82,11 +83,17 @@ pub fn is_read_only(fd: Fd) -> Result<bool> {
     Ok(flags as c_int & libc::O_ACCMODE == libc::O_RDONLY)
 }
 
-/// Puts another open file in the place of a descriptor (dup3(2)), to pass
+/// Puts another open file in the place of a descriptor too (dup3(2)), to pass
 /// through execve(2).
-pub fn replace(fd: Fd, other: Fd) -> Result<()> {
+#[inline(never)]
+pub fn duplicate(fd: Fd, other: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }?;
+    unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }.map(drop)
+}
+
+/// The same for a file that is then no longer open elsewhere.
+pub fn replace(fd: Fd, other: Fd) -> Result<()> {
+    duplicate(fd, other)?;
     close(other);
     Ok(())
 }
@@ -202,11 +209,25 @@ pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }
 }
 
-/// flock(2) with LOCK_EX and LOCK_NB: for as long as the descriptor is open.
-/// EAGAIN where somebody else has the lock.
-pub fn lock(fd: Fd) -> Result<()> {
+/// unlinkat(2) of a file.
+pub fn remove_file(directory: Fd, path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), 0) }
+}
+
+/// renameat2(2) of what is in one directory, in the place of what is there, be it a link.
+pub fn rename(directory: Fd, from: &CStr, to: &CStr) -> Result<()> {
+    let (from, to) = (from.as_ptr(), to.as_ptr());
+    // SAFETY: both paths are NUL-terminated and only read.
+    unsafe { perform!(Sysno::renameat2, directory.0, from, directory.0, to, 0) }
+}
+
+/// flock(2) with LOCK_NB, and LOCK_EX or LOCK_SH in the place of what is held: for as long as
+/// the descriptor is open. EAGAIN where somebody else has the lock.
+pub fn lock(fd: Fd, shared: bool) -> Result<()> {
+    let kind = if shared { libc::LOCK_SH } else { libc::LOCK_EX };
     // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::flock, fd.0, libc::LOCK_EX | libc::LOCK_NB) }
+    unsafe { perform!(Sysno::flock, fd.0, kind | libc::LOCK_NB) }
 }
 
 /// getdents64(2): the part of `buffer` that was filled, for `Entries`; empty at the
@@ -215,6 +236,12 @@ pub fn read_directory(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     // SAFETY: the buffer is writable for its length.
     let length = unsafe { call!(Sysno::getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) }?;
     Ok(buffer.get(..length).unwrap_or(&[]))
+}
+
+/// lseek(2) to a position of a file or directory.
+pub fn seek(fd: Fd, position: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { call!(Sysno::lseek, fd.0, position, libc::SEEK_SET) }.map(drop)
 }
 
 /// The names in what `read_directory` gave: the kernel's `struct linux_dirent64`, of which
