@@ -19,7 +19,7 @@ BUDGET := 49408
 BUSYBOX := target/images/busybox
 DEBIAN := target/images/debian
 PYTHON := target/images/python
-KERNEL := target/images/kernel
+MACHINES := target/images/machine-amd64 target/images/machine-arm64
 
 .DEFAULT_GOAL := all
 
@@ -36,7 +36,7 @@ test: deps all ## everything the tests need, then all tests
 	@tests/tools/image.sh busybox $(BUSYBOX)
 	@tests/tools/image.sh debian $(DEBIAN)
 	@tests/tools/image.sh python $(PYTHON)
-	@tests/tools/image.sh kernel $(KERNEL)
+	@for image in $(MACHINES); do tests/tools/image.sh $${image##*/} $$image || exit; done
 	THIMBLE=$(CURDIR)/target/thimble $(CARGO) test --locked
 	@# The same program, built for debugging: most tests do without.
 	THIMBLE=$(CURDIR)/target/debug/thimble $(CARGO) test --locked --test article --test life

@@ -119,6 +119,7 @@ const MODES: &[Mode] = &[
         options: &["--bare", "--hostname=h", "--pids-limit=5", "--cgroup-parent={parent}"],
         ..PLAIN
     },
+    Mode { name: "root, --no-pivot", options: &["--name=faults", "--no-pivot"], ..PLAIN },
     Mode {
         name: "root, --pid host",
         options: &["--name=faults", "--pid=host", "--cgroup-parent={parent}"],
@@ -255,6 +256,7 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
     mapped("mount_setattr", "0", ""),
+    unnoticed("pivot_root", &[libc::EINVAL], "as in an initramfs: moved to the top instead"),
     unnoticed("close_range", &[libc::ENOSYS], "before Linux 5.9: one by one"),
     unnoticed("mount_setattr", &[libc::ENOSYS], "before Linux 5.12: by remounts"),
     Unnoticed {

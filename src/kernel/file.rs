@@ -68,11 +68,12 @@ pub fn read_link(link: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     if length < size { Ok(buffer.get(..length).unwrap_or(&[])) } else { Err(Errno::ENAMETOOLONG) }
 }
 
-/// Opens /dev/null for reading and writing, at the lowest free number and to
+/// Opens a device for reading and writing, at the lowest free number and to
 /// pass through execve(2).
-pub fn open_null() -> Result<()> {
+pub fn open_standard(device: &CStr) -> Result<()> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY;
     // SAFETY: the path is NUL-terminated and only read.
-    unsafe { call!(Sysno::openat, CURRENT.0, c"/dev/null".as_ptr(), libc::O_RDWR, 0) }.map(drop)
+    unsafe { call!(Sysno::openat, CURRENT.0, device.as_ptr(), flags, 0) }.map(drop)
 }
 
 /// Whether a descriptor is open for reading only (fcntl(2), F_GETFL).

@@ -10,8 +10,13 @@ pub const fn left_out(_: &core::ffi::CStr) -> bool {
     false
 }
 
+/// Panics, if that is asked for: never.
+#[cfg(not(feature = "leave-out"))]
+#[inline(always)]
+pub const fn panic_if_asked() {}
+
 #[cfg(feature = "leave-out")]
-pub use build::{left_out, remember};
+pub use build::{left_out, panic_if_asked, remember};
 
 #[cfg(feature = "leave-out")]
 mod build {
@@ -39,6 +44,14 @@ mod build {
         for (offset, byte) in names.to_bytes().iter().take(SIZE - 1).enumerate() {
             // SAFETY: inside the mapping, whose last byte stays 0.
             unsafe { at::<u8>(PLACE + offset).write(*byte) };
+        }
+    }
+
+    /// Panics, if `panic` is among the names.
+    #[allow(clippy::panic)]
+    pub fn panic_if_asked() {
+        if left_out(c"panic") {
+            panic!();
         }
     }
 

@@ -37,6 +37,8 @@ pub fn exit(status: u8) -> ! {
 
 /// What the process begins with.
 pub struct Given<'a> {
+    /// Its own number.
+    pub pid: Pid,
     /// Its command line, the program's name first.
     pub arguments: Argv<'a>,
     /// Its environment.
@@ -98,7 +100,8 @@ pub unsafe fn begin_with(stack: NonNull<usize>, main: fn(&mut Given) -> u8) -> !
         own = Some(large);
         [container, program]
     });
-    let mut given = Given { arguments, environment, caller, stacks, variables, shown };
+    let mut given =
+        Given { pid: own_pid(), arguments, environment, caller, stacks, variables, shown };
     let Some(mut own) = own else { exit(main(&mut given)) };
     let mut start = Start { entry: of_pointer(main), argument: (&raw mut given).cast() };
     // SAFETY: the stack is mapped and aligned, and nobody unmaps it; `begin` takes a `Start`, and
