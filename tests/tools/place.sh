@@ -8,7 +8,8 @@ end=0
 for segment in $(readelf -lW "$2" 2>/dev/null |
     sed -n 's/^ *LOAD *\(0x[0-9a-f]*\) 0x[0-9a-f]* 0x[0-9a-f]* \(0x[0-9a-f]*\).*/\1+\2/p'); do
     of=$((${segment%+*} + ${segment#*+}))
-    [ $of -le $end ] || end=$of
+    # One that takes no place in the file may seem to begin behind its end.
+    [ $((${segment#*+})) = 0 ] || [ $of -le $end ] || end=$of
 done
 # Only where nothing but zeros is cut off.
 [ "$end" -gt 0 ] || exit 0
