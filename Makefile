@@ -25,7 +25,7 @@ MACHINES := target/images/machine-amd64 target/images/machine-arm64
 
 all: ## build target/thimble for this machine
 	@$(CARGO) build --release --locked --target $(TARGET)
-	@install -m 755 $(OUT) target/thimble
+	@tests/tools/place.sh $(OUT) target/thimble
 	@echo "target/thimble: $$(wc -c <target/thimble) bytes"
 
 run: all ## a shell in a small container; without a terminal, a short tour

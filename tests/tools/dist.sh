@@ -38,9 +38,9 @@ for target in x86_64-unknown-linux-musl aarch64-unknown-linux-musl \
         ;;
     esac
     if [ "$failed" != "$target" ]; then
-        install -m 755 "$made" "target/dist/thimble-$architecture"
+        tests/tools/place.sh "$made" "target/dist/thimble-$architecture"
         rm "$log"
-        echo "target/dist/thimble-$architecture: $(wc -c <"$made") bytes"
+        echo "target/dist/thimble-$architecture: $(wc -c <"target/dist/thimble-$architecture") bytes"
     else
         rm -f "target/dist/thimble-$architecture"
         tail -n 30 "$log" >&2
