@@ -33,6 +33,8 @@ pub struct Config<'a> {
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
+    /// The program has a terminal of the container's own.
+    pub tty: bool,
     /// So many descriptors from 3 on are the program's too.
     pub preserve_fds: u32,
     /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
@@ -179,6 +181,7 @@ impl<'a> Config<'a> {
             user: None,
             group_add: List::new(),
             ulimits: [None; LIMITS],
+            tty: false,
             preserve_fds: 0,
             shm_size: None,
             oom_score_adj: None,

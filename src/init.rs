@@ -2,6 +2,7 @@
 //! when the program ends. Its end is the end of everything else inside. And the
 //! host side's wait for it, which is the same with one child less.
 
+use crate::isolate::terminal;
 use crate::kernel::{self, End, Pid};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
@@ -12,8 +13,10 @@ pub fn attend(child: Pid, report: &mut Report) -> End {
     loop {
         let signal = report.step(Step::WaitForSignal, kernel::wait_for_signal());
         if signal != libc::SIGCHLD {
-            // It may be gone while its end waits to be taken.
-            let _ = kernel::send_signal(child, signal);
+            if !terminal::takes(signal, &report.undo.terminal) {
+                // It may be gone while its end waits to be taken.
+                let _ = kernel::send_signal(child, signal);
+            }
             continue;
         }
         // One SIGCHLD may stand for many ends.

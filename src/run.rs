@@ -6,13 +6,12 @@ use crate::enter::{Container, enter};
 use crate::init;
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
-    cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
+    cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, terminal, volumes,
 };
 use crate::kernel::{self, Given};
 use crate::report::{self, Report};
 use crate::steps::Step;
 use crate::text::{Numbered, Packed, Text, pack};
-use crate::undo;
 
 /// Exit status of a program that SIGKILL ended.
 const KILLED: u8 = 128 + libc::SIGKILL as u8;
@@ -36,6 +35,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
         Err(errno) => report.fail(Step::MapStacks, None, *errno),
     };
     descriptors::take_over(config, stack, report);
+    terminal::look_at_callers(config, report); // before the signals are blocked
     let maps = idmap::plan(config, given.caller, report);
     let environment = environment::collect(config, variable, caller, report);
     let filter = seccomp::read(config, report);
@@ -65,11 +65,12 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     rootfs::go_away(report);
     cgroup::admit(config, unified, child, report);
     link::release(link, root, report);
+    terminal::relay(config, link, stack, report);
     let end = init::attend(child, report);
     report.undo.child = None;
     let status = end.status();
-    if (report::FAILED..=report::NOT_FOUND).contains(&status) {
-        undo::relay(link);
+    if !(report::FAILED..=report::NOT_FOUND).contains(&status) {
+        report.undo.link = None; // it has nothing to tell
     }
     if status == KILLED && cgroup::ran_out_of_memory(report) {
         let what = c"the program used up its memory and was killed";

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Errno, Fd, List, Pid};
+use crate::kernel::{self, Errno, Fd, List, Modes, Pid, STDIN};
 use crate::text::{Parts, Text, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
@@ -21,6 +21,17 @@ pub struct Directory {
     pub v2: bool,
 }
 
+/// The program's terminal, as the host side has it.
+pub struct Terminal {
+    /// What the caller sees of it and writes to it goes through this.
+    pub master: Option<Fd>,
+    /// The relay that hands the output on, by its place among them. That of the input is
+    /// the one before.
+    pub output: usize,
+    /// How the caller's own terminal was, if he has one.
+    pub callers: Option<Modes>,
+}
+
 /// What was made so far.
 pub struct Undo<'a> {
     /// The container's first process, while it is not reaped. Killed, and with
@@ -36,6 +47,8 @@ pub struct Undo<'a> {
     pub name: &'a CStr,
     /// The processes in them may outlive the container's first: end them.
     pub end_all: bool,
+    /// The program's terminal, if it has one.
+    pub terminal: Terminal,
 }
 
 impl<'a> Undo<'a> {
@@ -48,29 +61,57 @@ impl<'a> Undo<'a> {
             cgroups: List::new(),
             name: c"",
             end_all: false,
+            terminal: Terminal { master: None, output: usize::MAX, callers: None },
         }
     }
 
     /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
-    pub fn end_children(&self) -> bool {
-        for relay in self.relays.as_slice() {
-            end(*relay);
-        }
+    pub fn end_children(&mut self) -> bool {
         end(self.child);
-        self.child.is_some() && self.link.is_some_and(relay)
+        if self.end_all {
+            for directory in self.cgroups.as_slice() {
+                // What could not be ended shows in the removal.
+                end_all(directory.own);
+            }
+        }
+        // What the program wrote is on its way, as it is to be shown, and what is told comes
+        // after it. That may take long if nobody reads it: now Ctrl-C is thimble's.
+        self.terminal.restore(false);
+        for (place, relay) in self.relays.as_slice().iter().enumerate() {
+            if place != self.terminal.output || drain(*relay) {
+                end(*relay);
+            }
+        }
+        self.terminal.restore(true);
+        self.link.is_some_and(relay)
     }
 
     /// A process was reaped: its number may soon be another's. Whether it was one of
     /// these.
     pub fn forget(&mut self, reaped: Pid) -> bool {
-        for relay in self.relays.as_mut_slice() {
+        for (place, relay) in self.relays.as_mut_slice().iter_mut().enumerate() {
             if *relay == Some(reaped) {
                 *relay = None;
+                if place == self.terminal.output {
+                    self.hang_up();
+                }
                 return true;
             }
         }
         false
+    }
+
+    /// Nobody sees the program's terminal any more: ends it, as when a line is dropped.
+    /// Once nobody has the master, the kernel sends SIGHUP to those inside.
+    fn hang_up(&mut self) {
+        if let Some(input) = self.relays.as_mut_slice().get_mut(self.terminal.output - 1) {
+            end(input.take());
+        }
+        if let Some(master) = self.terminal.master.take() {
+            kernel::close(master);
+        }
+        self.terminal.restore(true);
     }
 
     /// Takes the rest back, the last first. Why a cgroup could not be removed, if
@@ -78,16 +119,43 @@ impl<'a> Undo<'a> {
     pub fn run(&self) -> kernel::Result<()> {
         let mut done = Ok(());
         for directory in self.cgroups.as_slice().iter().rev() {
-            if self.end_all {
-                // What could not be ended shows in what comes next.
-                end_all(directory.own);
-            }
             let removed = remove(directory.parent, self.name);
             if removed.is_err() {
                 done = removed;
             }
         }
         done
+    }
+}
+
+impl Terminal {
+    /// Gives the caller's terminal back as it was; `whole`: also in how it shows what is
+    /// written to it.
+    pub fn restore(&self, whole: bool) {
+        if let Some(mut modes) = self.callers {
+            if !whole {
+                modes.show_as_it_is();
+            }
+            // It may be gone.
+            let _ = kernel::set_modes(STDIN, &modes);
+        }
+    }
+}
+
+/// Waits until all output is out, which may be long if nobody reads it: a signal that is
+/// there to end thimble ends the waiting. Whether the relay is still to be ended.
+fn drain(output: Option<Pid>) -> bool {
+    loop {
+        match kernel::reap_any() {
+            Ok(None) => {}
+            Ok(Some((pid, _))) if Some(pid) != output => continue,
+            // Without children there is none to be ended.
+            _ => return false,
+        }
+        let signal = kernel::wait_for_signal();
+        if matches!(signal, Ok(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)) {
+            return true;
+        }
     }
 }
 

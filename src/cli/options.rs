@@ -24,6 +24,8 @@ const ROWS: &[Opt] = &[
     Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute))),
     Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user))),
     Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
+    Opt("  -t, --tty                       a terminal of the container's own", Flag(|c, _| yes(&mut c.tty))),
+    Opt("  -i, --interactive               nothing: the input is always connected", Flag(|_, _| None)),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
@@ -62,6 +64,8 @@ const ROWS: &[Opt] = &[
     Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
     Opt("\nlife:", Title),
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("      --rm                        nothing: the container always goes away", Flag(|_, _| None)),
+    Opt("      --init                      nothing: there always is an init", Flag(|_, _| None)),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
-use crate::isolate::{environment, limits, privileges, status};
+use crate::isolate::{environment, limits, privileges, status, terminal};
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -45,6 +45,7 @@ impl Program<'_, '_> {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
         self.report.step(Step::ResetSignals, reset_signals());
+        terminal::control(self.config, self.report);
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
         if self.config.pid == Some(Share::Host) {

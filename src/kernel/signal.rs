@@ -38,6 +38,11 @@ pub fn block_signals() -> Result<()> {
     set_mask(ALL)
 }
 
+/// Blocks all but this one.
+pub fn block_signals_but(signal: c_int) -> Result<()> {
+    set_mask(!(1 << (signal - 1)))
+}
+
 /// Unblocks every signal.
 pub fn unblock_signals() -> Result<()> {
     set_mask(0)

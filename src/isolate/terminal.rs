@@ -1,0 +1,253 @@
+//! The program's own terminal: a pseudo-terminal of the container's own devpts, or
+//! with `--bare` of the host's.
+//!
+//! The container's side opens it, hands the master to the host's side and puts the slave in
+//! the place of the caller's descriptors, so that nobody inside has anything of the caller's
+//! terminal. On the host's side one process hands the input on and another one the output:
+//! neither waits for the other, so that a program that writes and does not read cannot stop
+//! both. They end when nobody has the slave any more, or the container is gone in whatever
+//! way. So even of a thimble that is killed the caller's terminal is given back.
+
+use core::ffi::{CStr, c_int};
+
+use crate::config::Config;
+use crate::isolate::descriptors;
+use crate::kernel::{
+    self, CURRENT, Errno, Fd, Modes, STDERR, STDIN, STDOUT, Stack, ready, wait_until_ready,
+};
+use crate::report::Report;
+use crate::steps::Step;
+use crate::text::Numbered;
+use crate::undo::{Terminal, Undo};
+
+/// The end of a terminal's input, as its user types it. Twice, for the first one only ends a
+/// line that has begun.
+const END_OF_INPUT: &[u8] = b"\x04\x04";
+
+/// Host side, before the signals are blocked: notes how the caller's terminal is, if the
+/// input is one. In the background this stops until the shell brings thimble to the
+/// foreground: before that the modes may be the shell's.
+pub fn look_at_callers(config: &Config, report: &mut Report) {
+    if config.tty {
+        let mut modes = Modes::NONE;
+        let mut looked = kernel::copy_modes(STDIN, STDIN);
+        if looked != Err(Errno::ENOTTY) {
+            looked = looked.and_then(|()| kernel::modes(STDIN, &mut modes));
+            report.step(Step::CallersTerminal, looked);
+            report.undo.terminal.callers = Some(modes);
+        }
+    }
+}
+
+/// Container side, once there is a devpts: opens a terminal and lets this process, and the
+/// program to come, have that in the place of the caller's descriptors. The current
+/// directory is /dev, which nobody else has been in.
+pub fn open(config: &Config, link: Fd, report: &mut Report) {
+    if config.tty {
+        report.step(Step::OpenTerminal, open_in(config.bare, link));
+    }
+}
+
+fn open_in(bare: bool, link: Fd) -> kernel::Result<()> {
+    if bare {
+        return hand_over(c"/dev/ptmx", b"/dev/pts/", link).map(drop);
+    }
+    let path = hand_over(c"pts/ptmx", b"pts/", link)?;
+    kernel::make_file(CURRENT, c"console", 0)?;
+    kernel::bind(path.as_c_str(), c"console", false)
+}
+
+/// Opens a terminal, hands the master to the host's side, and takes the slave. Gives its
+/// path, of which `directory` is the beginning.
+fn hand_over(ptmx: &CStr, directory: &[u8], link: Fd) -> kernel::Result<Numbered> {
+    let master = kernel::open(ptmx, libc::O_RDWR | libc::O_NOCTTY)?;
+    let number = kernel::unlock_terminal(master)?;
+    let path = Numbered::of(directory, number);
+    let slave = match kernel::slave(master) {
+        Err(Errno::ENOTTY) => open_by_number(path.as_c_str(), number),
+        slave => slave,
+    }?;
+    // It is as the caller's, if he has one.
+    let modes = kernel::copy_modes(STDIN, slave);
+    if modes != Err(Errno::ENOTTY) {
+        modes?;
+    }
+    copy_size(slave)?;
+    kernel::send_descriptor(link, Some(master))?;
+    kernel::close(master);
+    for fd in [STDIN, STDOUT, STDERR] {
+        kernel::put(fd, slave)?;
+    }
+    kernel::close(slave);
+    Ok(path)
+}
+
+/// The slave by its path, before Linux 4.13.
+fn open_by_number(path: &CStr, number: u32) -> kernel::Result<Fd> {
+    /// UNIX98_PTY_SLAVE_MAJOR
+    const MAJOR: u32 = 136;
+    let slave = kernel::open(path, libc::O_RDWR | libc::O_NOCTTY)?;
+    let right = kernel::is_device(slave, libc::makedev(MAJOR, number))?;
+    if right { Ok(slave) } else { Err(Errno::ESTALE) }
+}
+
+/// Gives a terminal the size of the caller's, if he has one.
+fn copy_size(to: Fd) -> kernel::Result<()> {
+    for from in [STDIN, STDOUT] {
+        let copied = kernel::copy_size(from, to);
+        if copied != Err(Errno::ENOTTY) {
+            return copied;
+        }
+    }
+    Ok(())
+}
+
+/// Container side: the terminal belongs to the program's user.
+pub fn give(config: &Config, user: u32, report: &mut Report) {
+    if config.tty && config.user.is_some() {
+        report.step(Step::ControlTerminal, kernel::give(STDIN, user));
+    }
+}
+
+/// The program's process: leads a session of its own, which the terminal controls. So what
+/// is typed there as a signal reaches the program's processes and not pid 1.
+pub fn control(config: &Config, report: &mut Report) {
+    if config.tty {
+        let led = kernel::new_session().and_then(|()| kernel::control(STDIN));
+        report.step(Step::ControlTerminal, led);
+    }
+}
+
+/// Host side, once the container is let go: takes the master, sets the caller's terminal up
+/// for it and starts the relays. If the container's side fails before that, it has told why
+/// on the same line, which is left there.
+pub fn relay(config: &Config, link: Fd, stack: &mut Stack, report: &mut Report) {
+    if config.tty {
+        let relayed = start(config, link, stack, &mut report.undo);
+        report.step(Step::RelayTerminal, relayed);
+    }
+}
+
+fn start(config: &Config, link: Fd, stack: &mut Stack, undo: &mut Undo) -> kernel::Result<()> {
+    let Some(Some(master)) = kernel::receive_descriptor(link, libc::MSG_PEEK)? else {
+        return Ok(());
+    };
+    kernel::read(link, &mut [0])?;
+    undo.terminal.master = Some(master);
+    make_raw(&undo.terminal)?;
+    for output in [false, true] {
+        let mut relay = Relay { config, master, output, terminal: &undo.terminal };
+        let pid = kernel::clone_process(0, stack, &mut relay, |relay| relay.run())?;
+        if output {
+            undo.terminal.output = undo.relays.as_slice().len();
+        }
+        undo.relays.push(Some(pid))?;
+    }
+    Ok(())
+}
+
+fn make_raw(terminal: &Terminal) -> kernel::Result<()> {
+    terminal.callers.map_or(Ok(()), |modes| kernel::set_modes(STDIN, &modes.raw()))
+}
+
+/// Host side: whether a signal is the terminal's business alone.
+pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
+    let Some(master) = terminal.master else { return false };
+    match signal {
+        // If nothing can be copied, it stays as it is.
+        libc::SIGWINCH => drop(copy_size(master)),
+        libc::SIGCONT => {
+            // The shell has had the terminal meanwhile. In the background this stops again.
+            let _ = kernel::block_signals_but(libc::SIGTTOU);
+            let _ = make_raw(terminal);
+            let _ = kernel::block_signals();
+            let _ = copy_size(master);
+            return false;
+        }
+        // The shell has the terminal, and somebody here wants it: stopped until it is back.
+        libc::SIGTTIN | libc::SIGTTOU => {
+            let _ = kernel::send_signal(kernel::own_pid(), libc::SIGSTOP);
+        }
+        _ => return false,
+    }
+    true
+}
+
+/// Whether it is a terminal that was hung up.
+fn is_gone(fd: Fd) -> bool {
+    let mut modes = Modes::NONE;
+    kernel::modes(fd, &mut modes) == Err(Errno::EIO)
+}
+
+/// Hands bytes on, one way.
+struct Relay<'a> {
+    config: &'a Config<'a>,
+    master: Fd,
+    output: bool,
+    terminal: &'a Terminal,
+}
+
+impl Relay<'_> {
+    fn run(&self) -> u8 {
+        let report = &mut Report::new();
+        // While the shell has the terminal, a read stops this process, and with it thimble.
+        report.step(Step::RelayTerminal, kernel::block_signals_but(libc::SIGTTIN));
+        // What others wait for the end of is not held open here.
+        descriptors::close_all_but(self.master, self.config, report);
+        let mut buffer = [0; 2048];
+        let done = if self.output {
+            let done = self.hand_output_on(&mut buffer);
+            self.terminal.restore(true);
+            done
+        } else {
+            self.hand_input_on(&mut buffer)
+        };
+        report.step(Step::RelayTerminal, done);
+        0
+    }
+
+    /// Until nobody has the slave (EIO), or nobody wants what it says.
+    fn hand_output_on(&self, buffer: &mut [u8]) -> kernel::Result<()> {
+        loop {
+            let bytes = match kernel::read(self.master, buffer) {
+                Err(Errno::EIO) => return Ok(()),
+                bytes => bytes?,
+            };
+            match kernel::write_all(STDOUT, bytes) {
+                Err(Errno::EPIPE) => return Ok(()),
+                // The caller's terminal is gone, which is no failure of a disk's.
+                Err(Errno::EIO) if is_gone(STDOUT) => return Ok(()),
+                written => written?,
+            }
+        }
+    }
+
+    /// Until there is no more, or nobody has the slave.
+    fn hand_input_on(&self, buffer: &mut [u8]) -> kernel::Result<()> {
+        let mut waits = [ready(STDIN, libc::POLLIN), ready(self.master, 0)];
+        loop {
+            // Before each read, also one that would wait: what is typed while this process is
+            // stopped, and the shell has the terminal, must not find a read that has begun.
+            wait_until_ready(&mut waits)?;
+            let [_, slave] = &waits;
+            if slave.revents != 0 {
+                return Ok(());
+            }
+            let mut bytes = match kernel::read(STDIN, buffer) {
+                Err(Errno::EAGAIN) => continue,
+                // The caller's terminal is gone.
+                Err(Errno::EIO) if self.terminal.callers.is_some() => return Ok(()),
+                bytes => bytes?,
+            };
+            let end = bytes.is_empty();
+            if end {
+                bytes = END_OF_INPUT;
+            }
+            match kernel::write_all(self.master, bytes) {
+                Ok(()) if !end => {}
+                Ok(()) | Err(Errno::EIO) => return Ok(()),
+                failed => return failed,
+            }
+        }
+    }
+}
