@@ -49,8 +49,8 @@ mod steps;
 mod text;
 mod undo;
 
+use cli::Request;
 use cli::parser::{Parser, Wrong};
-use cli::{Request, help, options};
 use config::Config;
 use kernel::{Given, STDOUT};
 use report::Report;
@@ -71,9 +71,7 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
-        Ok(Request::RunHelp) => print(options::RUN.help, report),
-        Ok(Request::Help) => print(help::GENERAL, report),
-        Ok(Request::Version) => print(help::VERSION, report),
+        Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
             let usage = &parser.usage;
             report.complain(usage.word, usage.value, usage.why);

@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Errno, Fd, List, Modes, Pid, STDIN};
+use crate::kernel::{self, Errno, Fd, List, Modes, NEVER, Pid, STDIN};
 use crate::text::{Parts, Text, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
@@ -152,17 +152,19 @@ fn drain(output: Option<Pid>) -> bool {
             // Without children there is none to be ended.
             _ => return false,
         }
-        let signal = kernel::wait_for_signal();
+        let signal = kernel::wait_for_signal(NEVER);
         if matches!(signal, Ok(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)) {
             return true;
         }
     }
 }
 
-/// Ends a child. It was not reaped, so it is there to be signalled and waited for.
+/// Ends a child. It was not reaped, so it is there to be signalled and waited for. If it
+/// cannot be, it ends with this side.
 fn end(child: Option<Pid>) {
-    if let Some(child) = child {
-        let _ = kernel::send_signal(child, libc::SIGKILL);
+    if let Some(child) = child
+        && kernel::send_signal(child, libc::SIGKILL).is_ok()
+    {
         let _ = kernel::wait_for(child);
     }
 }

@@ -6,7 +6,7 @@ use common::*;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Debian as a test's own, to be written to: in memory where there is room, since copying it, and

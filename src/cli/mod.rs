@@ -10,25 +10,36 @@ use core::ffi::CStr;
 use crate::config::{Config, Resource, Share};
 use crate::text::{Packed, Parts, nearest, pack};
 use parser::{Parser, Wrong};
+use table::Table;
 
 /// What the caller wants.
 #[derive(Clone, Copy)]
 pub enum Request {
     /// The container that the configuration describes.
     Run,
-    /// The help of `run`.
-    RunHelp,
-    /// The help of thimble.
-    Help,
-    /// The version.
-    Version,
+    /// A text, on the standard output.
+    Print(Packed),
 }
 
-/// The first words that thimble knows, a line each, the preferred ones first.
-const COMMANDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
-/// What they ask for.
-const REQUESTS: [Request; 6] =
-    [Request::Run, Request::Help, Request::Version, Request::Help, Request::Help, Request::Version];
+/// A command of thimble.
+struct Command {
+    /// The options that may follow it.
+    options: &'static Table,
+    /// What must follow them.
+    operand: &'static CStr,
+    /// What it asks for.
+    request: Request,
+}
+
+/// The first words that thimble knows, a line each: the commands, then those that ask for
+/// a text, the preferred ones first.
+const WORDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
+/// The commands.
+const COMMANDS: [Command; 1] =
+    [Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run }];
+/// The texts.
+const TEXTS: [Packed; 5] =
+    [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];
 
 /// Reads the words of a command line, the program's own name first, into the
 /// parser's configuration. Otherwise the parser's `usage` says what is wrong.
@@ -39,32 +50,35 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
         parser.must(c"command", pack!("is missing, see thimble --help"))?;
         return Err(Wrong);
     };
-    let place = Parts::of(COMMANDS, b'\n').position(|known| known == word.to_bytes());
-    match place.and_then(|place| REQUESTS.get(place)) {
-        Some(Request::Run) => run(parser),
-        Some(request) => Ok(*request),
+    let Some(place) = Parts::of(WORDS, b'\n').position(|known| known == word.to_bytes()) else {
+        parser.usage.nearest = nearest(word.to_bytes(), WORDS, 0);
+        parser.unknown(c"unknown command", word)?;
+        return Err(Wrong);
+    };
+    match COMMANDS.get(place) {
+        Some(command) => read_command(parser, command),
         None => {
-            parser.usage.nearest = nearest(word.to_bytes(), COMMANDS, 0);
-            parser.unknown(c"unknown command", word)?;
-            Err(Wrong)
+            let text = TEXTS.get(place - COMMANDS.len());
+            Ok(Request::Print(*text.unwrap_or(&help::GENERAL)))
         }
     }
 }
 
-fn run(parser: &mut Parser) -> Result<Request, Wrong> {
-    if parser.options(&options::RUN)? {
-        return Ok(Request::RunHelp);
+/// Reads what follows a command.
+fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong> {
+    if parser.options(command.options)? {
+        return Ok(Request::Print(command.options.help));
     }
     parser.usage.value = c"";
     match parser.words.shift() {
         Some(root) => parser.config.root = root,
-        None => parser.must(c"ROOTFS", pack!("is missing, see thimble run --help"))?,
+        None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);
     if let Some((option, why)) = contradiction(parser.config) {
         parser.must(option, why)?;
     }
-    Ok(Request::Run)
+    Ok(command.request)
 }
 
 /// Options that are good by themselves and cannot both hold.

@@ -5,14 +5,14 @@
 use core::ffi::CStr;
 
 use super::help::RUN_START;
-use super::table::{self, Bytes, Opt, Set, Table, Takes::*};
+use super::table::{Opt, Table, Takes::*, table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
 use crate::kernel::{List, tail};
 use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
-    check_user, check_volume, pack, pack_bytes, pack_list, packed_length, parse_fraction,
-    parse_limit, parse_size, parse_whole, place_in,
+    check_user, check_volume, pack, pack_list, parse_fraction, parse_limit, parse_size,
+    parse_whole, place_in, signal,
 };
 
 /// The rows, as the help shows them.
@@ -64,20 +64,16 @@ const ROWS: &[Opt] = &[
     Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
     Opt("\nlife:", Title),
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
+    Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
+    Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
     Opt("      --rm                        nothing: the container always goes away", Flag(|_, _| None)),
     Opt("      --init                      nothing: there always is an init", Flag(|_, _| None)),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 
 /// The options of `thimble run`.
-pub const RUN: Table = Table { names: &NAMES, sets: &SETS, help: const { Packed::new(&PACKED) } };
-
-const SETS: [Set; table::count(ROWS)] = table::sets(ROWS);
-const NAMES: [u8; NAMED.length()] = table::names(ROWS).exactly();
-const NAMED: Bytes<0> = table::names(ROWS);
-const HELP: [u8; HELPED.length()] = table::help(RUN_START, ROWS).exactly();
-const HELPED: Bytes<0> = table::help(RUN_START, ROWS);
-const PACKED: [u8; packed_length(&HELP) + 1] = pack_bytes(&HELP);
+pub const RUN: Table = table!(RUN_START, ROWS);
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
@@ -263,6 +259,21 @@ fn limit(
         *place = Some(limit);
     }
     None
+}
+
+/// Sets a time, where -1 is centuries.
+#[inline(never)]
+fn seconds(field: &mut u64, value: &CStr) -> Option<Packed> {
+    let word = value.to_bytes();
+    let seconds = if word == b"-1" { Some(u64::MAX) } else { parse_whole(word) };
+    *field = seconds.unwrap_or(0);
+    seconds.is_none().then_some(pack!("must be a whole number of seconds, or -1 for no limit"))
+}
+
+fn stop_signal(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let number = signal(value.to_bytes());
+    config.stop_signal = number.unwrap_or(0);
+    number.is_none().then_some(pack!("must be a signal, as TERM, RTMIN+3, or a number up to 64"))
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {

@@ -37,6 +37,23 @@ pub struct Table {
     pub help: Packed,
 }
 
+/// Makes a table of the first lines of its help, and its rows.
+macro_rules! table {
+    ($start:expr, $rows:expr) => {{
+        use crate::cli::table::{Bytes, Set, Table, count, help, names, sets};
+        use crate::text::{Packed, pack_bytes, packed_length};
+        const SETS: [Set; count($rows)] = sets($rows);
+        const NAMED: Bytes<0> = names($rows);
+        const NAMES: [u8; NAMED.length()] = names($rows).exactly();
+        const HELPED: Bytes<0> = help($start, $rows);
+        const HELP: [u8; HELPED.length()] = help($start, $rows).exactly();
+        const PACKED: [u8; packed_length(&HELP) + 1] = pack_bytes(&HELP);
+        Table { names: &NAMES, sets: &SETS, help: const { Packed::new(&PACKED) } }
+    }};
+}
+
+pub(crate) use table;
+
 /// In `names`, so many bytes stand before an option's word.
 pub const BEFORE: usize = 2;
 

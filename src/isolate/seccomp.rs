@@ -109,6 +109,15 @@ const TO_REFUSE: u8 = 254;
 const TO_ABSENT: u8 = 253;
 const TO_NO_FAMILY: u8 = 252;
 const TO_KILL: u8 = 251;
+/// The same for what comes behind the comparisons of numbers.
+const TO_REST: u8 = 250;
+
+/// What is to be done about each number.
+type Verdicts = [u8; LAST as usize + 1];
+/// That is not decided by the number alone.
+const UNDECIDED: u8 = 0;
+/// So many comparisons in a row, at most.
+const LEAF: usize = 4;
 
 const ALLOW: u32 = libc::SECCOMP_RET_ALLOW;
 const KILL: u32 = libc::SECCOMP_RET_KILL_PROCESS;
@@ -189,29 +198,58 @@ impl Builder {
         self.length += 1;
     }
 
-    /// A verdict for each of these calls, those whose numbers follow each other together.
-    const fn each(&mut self, calls: &[Sysno], verdict: u8) {
-        let mut listed = [false; LAST as usize + 2];
-        let mut at = 0;
-        while at < calls.len() {
-            listed[calls[at] as usize] = true;
-            at += 1;
+    /// The verdict on each call from `from` up to `to`, from a list of those that are refused
+    /// by their number alone. A tree of comparisons: when the filter is loaded, the kernel goes
+    /// through it once for every number there is (since Linux 5.11, to know what it always
+    /// allows), and a chain takes twice the time.
+    const fn tree(&mut self, verdicts: &Verdicts, from: usize, to: usize) {
+        let runs = count_runs(verdicts, from, to);
+        if runs > LEAF {
+            let mut middle = from + 1;
+            while count_runs(verdicts, from, middle) < runs / 2
+                || verdicts[middle] != UNDECIDED && verdicts[middle] == verdicts[middle - 1]
+            {
+                middle += 1;
+            }
+            let split = self.length;
+            self.add(NOT_BELOW, 0, 0, middle as u32);
+            self.tree(verdicts, from, middle);
+            self.instructions[split].if_true = (self.length - split - 1) as u8;
+            return self.tree(verdicts, middle, to);
         }
-        let mut number = 0;
-        while number < listed.len() {
-            let first = number as u32;
-            while listed[number] {
+        let (mut number, mut left) = (from, runs);
+        while left > 0 {
+            let (first, verdict) = (number, verdicts[number]);
+            while number < to && verdicts[number] == verdict {
                 number += 1;
             }
-            match number as u32 - first {
-                0 => {}
-                1 => self.add(EQUAL, verdict, 0, first),
-                many => {
-                    self.add(NOT_BELOW, 0, 1, first);
-                    self.add(ABOVE, 0, verdict, first + many - 1);
-                }
+            if verdict == UNDECIDED {
+                continue;
             }
-            number += 1;
+            left -= 1;
+            let (next, behind_next) = if left == 0 { (TO_REST, TO_REST) } else { (0, 1) };
+            if number - first == 1 {
+                self.add(EQUAL, verdict, next, first as u32);
+            } else {
+                self.add(NOT_BELOW, 0, behind_next, first as u32);
+                self.add(ABOVE, next, verdict, number as u32 - 1);
+            }
+        }
+    }
+
+    /// What the tree did not decide comes here.
+    const fn rest(&mut self) {
+        let mut at = 0;
+        while at < self.length {
+            let far = (self.length - at - 1) as u8;
+            let Instruction { if_true, if_false, .. } = &mut self.instructions[at];
+            if *if_true == TO_REST {
+                *if_true = far;
+            }
+            if *if_false == TO_REST {
+                *if_false = far;
+            }
+            at += 1;
         }
     }
 
@@ -259,6 +297,29 @@ impl Builder {
     }
 }
 
+/// Notes what is to be done about some calls.
+#[allow(clippy::indexing_slicing)] // likewise
+const fn list(verdicts: &mut Verdicts, calls: &[Sysno], verdict: u8) {
+    let mut at = 0;
+    while at < calls.len() {
+        verdicts[calls[at] as usize] = verdict;
+        at += 1;
+    }
+}
+
+/// How many times, in a range of numbers, one or several in a row are decided alike.
+#[allow(clippy::indexing_slicing)] // likewise
+const fn count_runs(verdicts: &Verdicts, from: usize, to: usize) -> usize {
+    let (mut number, mut last, mut runs) = (from, UNDECIDED, 0);
+    while number < to {
+        let verdict = verdicts[number];
+        runs += (verdict != UNDECIDED && verdict != last) as usize;
+        last = verdict;
+        number += 1;
+    }
+    runs
+}
+
 /// How far a jump goes, from where the verdicts are so far away.
 const fn target(jump: u8, far: usize) -> u8 {
     if jump < TO_KILL {
@@ -281,9 +342,12 @@ const fn build() -> Builder {
     // Also the foreign ones, which all are higher.
     const { assert!(FOREIGN_NUMBERS > LAST) };
     filter.add(ABOVE, TO_ABSENT, 0, LAST);
-    filter.each(ABSENT, TO_ABSENT);
-    filter.each(DENIED, TO_REFUSE);
-    filter.each(OWN_DENIED, TO_REFUSE);
+    let mut verdicts = [UNDECIDED; LAST as usize + 1];
+    list(&mut verdicts, ABSENT, TO_ABSENT);
+    list(&mut verdicts, DENIED, TO_REFUSE);
+    list(&mut verdicts, OWN_DENIED, TO_REFUSE);
+    filter.tree(&verdicts, 0, verdicts.len());
+    filter.rest();
     let refused = [TO_REFUSE, TO_ALLOW];
     filter.by_argument(&[Sysno::clone], 0, ANY_BIT, &[NAMESPACES], refused);
     filter.by_argument(&[Sysno::unshare], 0, ANY_BIT, &[NAMESPACES | NEW_TIME], refused);
