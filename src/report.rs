@@ -154,11 +154,17 @@ impl<'a> Report<'a> {
         if self.undo.end_children() {
             self.lines = Text::new();
         }
-        if let Err(errno) = self.undo.run() {
-            if !self.lines.as_bytes().is_empty() {
-                self.lines.push_byte(b'\n');
+        let restored = self.undo.terminal.restore(true);
+        let (removed, name) = (self.undo.run(), self.undo.name);
+        for (step, subject, done) in
+            [(Step::CallersTerminal, None, restored), (Step::RemoveCgroup, Some(name), removed)]
+        {
+            if let Err(errno) = done {
+                if !self.lines.as_bytes().is_empty() {
+                    self.lines.push_byte(b'\n');
+                }
+                self.explain(step, subject, errno);
             }
-            self.explain(Step::RemoveCgroup, Some(self.undo.name), errno);
         }
         if !self.lines.as_bytes().is_empty() {
             self.lines.push_byte(b'\n');

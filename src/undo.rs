@@ -77,13 +77,12 @@ impl<'a> Undo<'a> {
         }
         // What the program wrote is on its way, as it is to be shown, and what is told comes
         // after it. That may take long if nobody reads it: now Ctrl-C is thimble's.
-        self.terminal.restore(false);
+        let _ = self.terminal.restore(false);
         for (place, relay) in self.relays.as_slice().iter().enumerate() {
             if place != self.terminal.output || drain(*relay) {
                 end(*relay);
             }
         }
-        self.terminal.restore(true);
         self.link.is_some_and(relay)
     }
 
@@ -111,7 +110,8 @@ impl<'a> Undo<'a> {
         if let Some(master) = self.terminal.master.take() {
             kernel::close(master);
         }
-        self.terminal.restore(true);
+        // At the end once more.
+        let _ = self.terminal.restore(true);
     }
 
     /// Takes the rest back, the last first. Why a cgroup could not be removed, if
@@ -131,14 +131,12 @@ impl<'a> Undo<'a> {
 impl Terminal {
     /// Gives the caller's terminal back as it was; `whole`: also in how it shows what is
     /// written to it.
-    pub fn restore(&self, whole: bool) {
-        if let Some(mut modes) = self.callers {
-            if !whole {
-                modes.show_as_it_is();
-            }
-            // It may be gone.
-            let _ = kernel::set_modes(STDIN, &modes);
+    pub fn restore(&self, whole: bool) -> kernel::Result<()> {
+        let Some(mut modes) = self.callers else { return Ok(()) };
+        if !whole {
+            modes.show_as_it_is();
         }
+        kernel::set_modes(STDIN, &modes)
     }
 }
 
@@ -176,8 +174,11 @@ pub fn relay(link: Fd) -> bool {
     // If the other side ended without having read its release, the first answer is that
     // (ECONNRESET), and what it told comes next.
     let mut length = 0;
-    for _ in 0..2 {
-        if let Ok(lines) = kernel::read(link, &mut buffer) {
+    for _ in 0..3 {
+        // And one byte comes with the terminal's master, which is to be taken before.
+        if let Ok(lines) = kernel::read(link, &mut buffer)
+            && lines != b"!"
+        {
             length = lines.len();
             break;
         }

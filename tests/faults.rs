@@ -40,6 +40,8 @@ struct Mode {
     user: bool,
     /// With a file as standard input, which takes a process to hand it on.
     input: bool,
+    /// With a terminal as standard input.
+    terminal: bool,
     /// With something mounted below ROOTFS.
     below: bool,
     /// With a process that the program leaves behind.
@@ -53,6 +55,7 @@ const PLAIN: Mode = Mode {
     options: &[],
     user: false,
     input: false,
+    terminal: false,
     below: false,
     leaves: false,
     makes: &[],
@@ -114,7 +117,16 @@ const MODES: &[Mode] = &[
         options: &["--name=faults", "--uidmap=0:100000:65536"],
         ..PLAIN
     },
+    Mode { name: "root, -t", options: &["--name=faults", "-t", "-u5"], terminal: true, ..PLAIN },
+    Mode { name: "root, --bare -t", options: &["--bare", "-tu0"], ..PLAIN },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
+    Mode {
+        name: "user, -t",
+        options: &["--name=faults", "-t"],
+        user: true,
+        terminal: true,
+        ..PLAIN
+    },
     Mode { name: "user, -x", options: &["--name=faults", "-x"], user: true, ..PLAIN },
 ];
 
@@ -414,6 +426,9 @@ impl Place {
         if self.mode.user {
             words.extend(["-u".into(), USER.to_string().into()]);
         }
+        if self.mode.terminal {
+            words.push("-t".into());
+        }
         if self.mode.below {
             words.extend(["-m".into(), path.join("root/below").into()]);
         }
@@ -541,7 +556,10 @@ impl Place {
         seen.extend(unnamed(&text("cgroup")).lines().map(String::from));
         for entry in sorted(&place.join("fd")) {
             let link = fs::read_link(place.join("fd").join(&entry)).unwrap_or_default();
-            let link = unnamed(&link.to_string_lossy());
+            let mut link = unnamed(&link.to_string_lossy());
+            if pid == first && link.starts_with("/dev/pts/") {
+                link = "the caller's terminal".into();
+            }
             let kind = link.split(":[").next().unwrap(); // and not which pipe
             let info = text(&format!("fdinfo/{entry}"));
             let flags = info.lines().find(|line| line.starts_with("flags:")).unwrap_or("");
@@ -723,13 +741,16 @@ impl Case {
         let tells = |step| told.err.lines().any(|line| named(line, step));
         let call = name_of_call(self.call.number);
         // What cannot be done again.
-        let removal = call == "unlinkat" && tells("remove the cgroup");
-        let relay = self.call.process == "0.1" && tells("relay an input file through a pipe");
+        let removal = call == "unlinkat" && tells("remove the cgroup")
+            || call == "ioctl" && tells("change the caller's terminal");
+        let relay = self.call.process == "0.1" && tells("relay an input file through a pipe")
+            || tells("relay the terminal");
         let broken = BROKEN.iter().find(|row| row.0 == call && self.errno == libc::ENOSYS);
         if broken.is_some_and(|(_, tells)| told.err.contains(tells)) {
             return Ok(Good::Told);
         }
-        let told_of = removal && left.iter().all(|path| path.contains("cgroup"));
+        let known = |what: &String| what.contains("cgroup") || what == "changed modes";
+        let told_of = removal && left.iter().all(known);
         if !left.is_empty() && !told_of {
             return Err(format!("leaves {left:?}"));
         }

@@ -173,7 +173,8 @@ pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
     true
 }
 
-/// Whether it is a terminal that was hung up.
+/// Whether it is a terminal that was hung up, and EIO no failure of a disk's. Then thimble has
+/// SIGHUP.
 fn is_gone(fd: Fd) -> bool {
     let mut modes = Modes::NONE;
     kernel::modes(fd, &mut modes) == Err(Errno::EIO)
@@ -197,7 +198,8 @@ impl Relay<'_> {
         let mut buffer = [0; 2048];
         let done = if self.output {
             let done = self.hand_output_on(&mut buffer);
-            self.terminal.restore(true);
+            // Also for a thimble that was killed.
+            let _ = self.terminal.restore(true);
             done
         } else {
             self.hand_input_on(&mut buffer)
@@ -208,14 +210,21 @@ impl Relay<'_> {
 
     /// Until nobody has the slave (EIO), or nobody wants what it says.
     fn hand_output_on(&self, buffer: &mut [u8]) -> kernel::Result<()> {
+        let mut gone = false;
         loop {
             let bytes = match kernel::read(self.master, buffer) {
-                Err(Errno::EIO) => return Ok(()),
+                Err(Errno::EIO) if gone => return Ok(()),
+                // There may be something that was written before the slave was closed, but after
+                // this read has looked for it.
+                Err(Errno::EIO) => {
+                    gone = true;
+                    continue;
+                }
                 bytes => bytes?,
             };
+            gone = false;
             match kernel::write_all(STDOUT, bytes) {
                 Err(Errno::EPIPE) => return Ok(()),
-                // The caller's terminal is gone, which is no failure of a disk's.
                 Err(Errno::EIO) if is_gone(STDOUT) => return Ok(()),
                 written => written?,
             }
@@ -235,18 +244,21 @@ impl Relay<'_> {
             }
             let mut bytes = match kernel::read(STDIN, buffer) {
                 Err(Errno::EAGAIN) => continue,
-                // The caller's terminal is gone.
-                Err(Errno::EIO) if self.terminal.callers.is_some() => return Ok(()),
+                Err(Errno::EIO) if is_gone(STDIN) => return Ok(()),
                 bytes => bytes?,
             };
             let end = bytes.is_empty();
             if end {
                 bytes = END_OF_INPUT;
             }
-            match kernel::write_all(self.master, bytes) {
-                Ok(()) if !end => {}
-                Ok(()) | Err(Errno::EIO) => return Ok(()),
-                failed => return failed,
+            if let Err(errno) = kernel::write_all(self.master, bytes) {
+                let mut waits = [ready(self.master, libc::POLLOUT)];
+                wait_until_ready(&mut waits)?;
+                let [slave] = &waits;
+                return if slave.revents & libc::POLLHUP != 0 { Ok(()) } else { Err(errno) };
+            }
+            if end {
+                return Ok(());
             }
         }
     }
