@@ -171,7 +171,7 @@ impl<'a> Report<'a> {
             // Nobody is left to tell if the other side, or the standard error, is gone.
             let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
         }
-        kernel::exit(status)
+        kernel::exit(if self.undo.terminal.failed { FAILED } else { status })
     }
 }
 

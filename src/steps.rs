@@ -104,6 +104,7 @@ steps! {
     ControlTerminal = "make the terminal the program's",
     Limit = "set the limit on",
     Workdir = "change to the working directory",
+    OwnGroup = "make a process group",
     ResetSignals = "reset the signals",
     ReadAccounts = "read the container's",
     Groups = "set the groups",
@@ -114,6 +115,7 @@ steps! {
     Execute = "execute",
     ReadClock = "read the clock",
     WaitForSignal = "wait for a signal",
+    StopSelf = "stop thimble itself",
     Kill = "kill the container",
     Wait = "wait",
 }

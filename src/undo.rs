@@ -28,6 +28,8 @@ pub struct Terminal {
     /// The relay that hands the output on, by its place among them. That of the input is
     /// the one before.
     pub output: usize,
+    /// Whether that has told a failure at the end.
+    pub failed: bool,
     /// How the caller's own terminal was, if he has one.
     pub callers: Option<Modes>,
 }
@@ -61,13 +63,14 @@ impl<'a> Undo<'a> {
             cgroups: List::new(),
             name: c"",
             end_all: false,
-            terminal: Terminal { master: None, output: usize::MAX, callers: None },
+            terminal: Terminal { master: None, output: usize::MAX, failed: false, callers: None },
         }
     }
 
     /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
     pub fn end_children(&mut self) -> bool {
+        let output = self.terminal.output;
         end(self.child);
         if self.end_all {
             for directory in self.cgroups.as_slice() {
@@ -79,8 +82,10 @@ impl<'a> Undo<'a> {
         // after it. That may take long if nobody reads it: now Ctrl-C is thimble's.
         let _ = self.terminal.restore(false);
         for (place, relay) in self.relays.as_slice().iter().enumerate() {
-            if place != self.terminal.output || drain(*relay) {
+            if place != output {
                 end(*relay);
+            } else if let Some(output) = *relay {
+                self.terminal.failed |= !drain(output);
             }
         }
         self.link.is_some_and(relay)
@@ -141,17 +146,18 @@ impl Terminal {
 }
 
 /// Waits until all output is out, which may be long if nobody reads it: a signal that is
-/// there to end thimble ends the waiting. Whether the relay is still to be ended.
-fn drain(output: Option<Pid>) -> bool {
+/// there to end thimble ends the waiting. Whether nothing failed.
+fn drain(output: Pid) -> bool {
     loop {
         match kernel::reap_any() {
             Ok(None) => {}
-            Ok(Some((pid, _))) if Some(pid) != output => continue,
-            // Without children there is none to be ended.
-            _ => return false,
+            Ok(Some((pid, _))) if pid != output => continue,
+            Ok(Some((_, end))) => return end.is_success(),
+            Err(_) => return true, // it goes on by itself
         }
         let signal = kernel::wait_for_signal(NEVER);
         if matches!(signal, Ok(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)) {
+            end(Some(output));
             return true;
         }
     }

@@ -162,6 +162,11 @@ const fn first(
     Unnoticed { process: "0", at, ..unnoticed(call, errnos, why) }
 }
 
+/// Of the host side at the end of a terminal.
+const fn on_terminal(call: &'static str, errnos: &'static [i32], why: &'static str) -> Unnoticed {
+    Unnoticed { mode: "-t", ..first(call, errnos, "", why) }
+}
+
 /// Where a cgroup is swept that has this name.
 const fn sweep(call: &'static str, text: &'static str) -> Unnoticed {
     let why = "what cannot be swept stays, and the next thimble tries again";
@@ -202,6 +207,15 @@ const UNNOTICED: &[Unnoticed] = &[
         differs: &["refused", "allowed"],
         ..unnoticed("uname", ANY, "a kernel of no known version counts as one before Linux 4.8")
     },
+    first("ioctl", ANY, "5", "the caller's terminal is given back at the end once more"),
+    first("ioctl", ANY, "6", "likewise"),
+    Unnoticed {
+        process: "0.3",
+        ..unnoticed("ioctl", ANY, "the caller's terminal is given back by the host side too")
+    },
+    Unnoticed { process: "0.3", ..unnoticed("read", &[libc::EIO], "once more") },
+    on_terminal("wait4", &[libc::ECHILD], "the output goes on by itself"),
+    on_terminal("kill", ANY, "without a terminal inside there is no input any more"),
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),
     first("read", ANY, "last", "what the container's side tells of a failure: there was none"),
@@ -719,7 +733,8 @@ impl Case {
         UNNOTICED.iter().position(|row| {
             row.call == name_of_call(*number)
                 && (row.errnos.is_empty() || row.errnos.contains(&self.errno))
-                && is(row.mode, MODES[self.mode].name)
+                && (is(row.mode, MODES[self.mode].name)
+                    || row.mode == "-t" && MODES[self.mode].name.ends_with("-t"))
                 && is(row.process, process)
                 && (is(row.at, &at.to_string()) || *last && row.at == "last")
                 && text.contains(row.text)
@@ -744,7 +759,8 @@ impl Case {
         let removal = call == "unlinkat" && tells("remove the cgroup")
             || call == "ioctl" && tells("change the caller's terminal");
         let relay = self.call.process == "0.1" && tells("relay an input file through a pipe")
-            || tells("relay the terminal");
+            || ["0.2", "0.3"].contains(&self.call.process.as_str())
+                && (tells("relay the terminal") || tells("close the other descriptors"));
         let broken = BROKEN.iter().find(|row| row.0 == call && self.errno == libc::ENOSYS);
         if broken.is_some_and(|(_, tells)| told.err.contains(tells)) {
             return Ok(Good::Told);

@@ -26,6 +26,7 @@ const ROWS: &[Opt] = &[
     Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
     Opt("  -t, --tty                       a terminal of the container's own", Flag(|c, _| yes(&mut c.tty))),
     Opt("  -i, --interactive               nothing: the input is always connected", Flag(|_, _| None)),
+    Opt("      --as-pid-1                  the program itself is pid 1, without an init", Flag(|c, _| yes(&mut c.as_pid_1))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
@@ -69,6 +70,7 @@ const ROWS: &[Opt] = &[
     Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
     Opt("      --rm                        nothing: the container always goes away", Flag(|_, _| None)),
     Opt("      --init                      nothing: there always is an init", Flag(|_, _| None)),
+    Opt("      --die-with-parent           end when the caller ends", Flag(|c, _| yes(&mut c.die_with_parent))),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];
 

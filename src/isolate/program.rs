@@ -22,7 +22,7 @@ struct Program<'a, 'r> {
     report: &'a mut Report<'r>,
 }
 
-/// Starts the program. When this returns, it has been executed, or has told
+/// Starts the program, in a process of its own unless it is to be pid 1. When this returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
 pub fn start(
     config: &Config,
@@ -34,6 +34,9 @@ pub fn start(
 ) -> Pid {
     let command = config.command.unwrap_or(Argv::SHELL);
     let mut program = Program { config, command, environment, ids, filter, report };
+    if config.as_pid_1 {
+        kernel::exit(program.execute());
+    }
     let spawned = kernel::spawn(stack, &mut program, |program| program.execute());
     program.report.step(Step::Clone, spawned)
 }
@@ -44,12 +47,19 @@ impl Program<'_, '_> {
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
+        if self.config.tty {
+            terminal::control(self.config, self.report);
+        } else if !self.config.as_pid_1 {
+            // What it sends to its process group is not for pid 1, and it can be stopped by
+            // SIGTSTP: a group without a parent outside it, in its session, could not.
+            self.report.step(Step::OwnGroup, kernel::new_process_group());
+        }
         self.report.step(Step::ResetSignals, reset_signals());
-        terminal::control(self.config, self.report);
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
-        if self.config.pid == Some(Share::Host) {
-            // No pid namespace ends it with pid 1. After the change of ids, which clears this.
+        if self.config.pid == Some(Share::Host) || self.config.as_pid_1 {
+            // No pid 1 ends with the host side and takes it along. After the change of ids,
+            // which clears this; execve(2) clears it where it gives more capabilities.
             self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
         }
         self.report.tell(Step::Execute, Some(name));

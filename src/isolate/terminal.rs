@@ -110,12 +110,11 @@ pub fn give(config: &Config, user: u32, report: &mut Report) {
 }
 
 /// The program's process: leads a session of its own, which the terminal controls. So what
-/// is typed there as a signal reaches the program's processes and not pid 1.
+/// is typed there as a signal reaches the program's processes and not pid 1, unless that is
+/// the program.
 pub fn control(config: &Config, report: &mut Report) {
-    if config.tty {
-        let led = kernel::new_session().and_then(|()| kernel::control(STDIN));
-        report.step(Step::ControlTerminal, led);
-    }
+    let led = if config.as_pid_1 { Ok(()) } else { kernel::new_session() };
+    report.step(Step::ControlTerminal, led.and_then(|()| kernel::control(STDIN)));
 }
 
 /// Host side, once the container is let go: takes the master, sets the caller's terminal up
@@ -158,7 +157,7 @@ pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
         libc::SIGWINCH => drop(copy_size(master)),
         libc::SIGCONT => {
             // The shell has had the terminal meanwhile. In the background this stops again.
-            let _ = kernel::block_signals_but(libc::SIGTTOU);
+            let _ = kernel::unblock_one(libc::SIGTTOU);
             let _ = make_raw(terminal);
             let _ = kernel::block_signals();
             let _ = copy_size(master);
@@ -166,7 +165,7 @@ pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
         }
         // The shell has the terminal, and somebody here wants it: stopped until it is back.
         libc::SIGTTIN | libc::SIGTTOU => {
-            let _ = kernel::send_signal(kernel::own_pid(), libc::SIGSTOP);
+            let _ = kernel::stop_self();
         }
         _ => return false,
     }
@@ -192,7 +191,7 @@ impl Relay<'_> {
     fn run(&self) -> u8 {
         let report = &mut Report::new();
         // While the shell has the terminal, a read stops this process, and with it thimble.
-        report.step(Step::RelayTerminal, kernel::block_signals_but(libc::SIGTTIN));
+        report.step(Step::RelayTerminal, kernel::unblock_one(libc::SIGTTIN));
         // What others wait for the end of is not held open here.
         descriptors::close_all_but(self.master, self.config, report);
         let mut buffer = [0; 2048];

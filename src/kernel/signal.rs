@@ -38,9 +38,9 @@ pub fn block_signals() -> Result<()> {
     set_mask(ALL)
 }
 
-/// Blocks all but this one.
-pub fn block_signals_but(signal: c_int) -> Result<()> {
-    set_mask(!(1 << (signal - 1)))
+/// Unblocks one signal, and blocks all others.
+pub fn unblock_one(signal: c_int) -> Result<()> {
+    set_mask(ALL & !(1 << (signal - 1)))
 }
 
 /// Unblocks every signal.
