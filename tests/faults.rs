@@ -118,7 +118,7 @@ const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode { name: "root, -t", options: &["--name=faults", "-t", "-u5"], terminal: true, ..PLAIN },
-    Mode { name: "root, --bare -t", options: &["--bare", "-tu0"], ..PLAIN },
+    Mode { name: "root, --bare -t", options: &["--bare", "--hostname=h", "-tu0"], ..PLAIN },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
     Mode {
         name: "user, -t",
@@ -415,7 +415,7 @@ impl Place {
 
     /// What a thimble that was killed has left, for the next one to remove.
     fn leave_a_cgroup(&self) {
-        if self.mode.options.contains(&"--bare") {
+        if self.mode.name == "root, --bare" {
             fs::create_dir_all(self.left()).unwrap();
         }
     }
@@ -573,6 +573,10 @@ impl Place {
             let mut link = unnamed(&link.to_string_lossy());
             if pid == first && link.starts_with("/dev/pts/") {
                 link = "the caller's terminal".into();
+            }
+            // Of the host's devpts, seen from where that is not.
+            if link.strip_prefix('/').is_some_and(|rest| rest.parse::<u32>().is_ok()) {
+                link = "a terminal of the host's".into();
             }
             let kind = link.split(":[").next().unwrap(); // and not which pipe
             let info = text(&format!("fdinfo/{entry}"));
