@@ -148,6 +148,17 @@ impl<'a> Report<'a> {
         self.lines.push(b"\nthimble: hint: ");
     }
 
+    /// Writes down what could not be taken back, on a line of its own.
+    #[inline(never)]
+    fn add(&mut self, step: Step, subject: &CStr, done: kernel::Result<()>) {
+        if let Err(errno) = done {
+            if !self.lines.as_bytes().is_empty() {
+                self.lines.push_byte(b'\n');
+            }
+            self.explain(step, Some(subject), errno);
+        }
+    }
+
     /// Ends this side: takes back what is to be taken back, tells the failure that
     /// was written down, if there is one, and exits.
     pub fn end(&mut self, status: u8) -> ! {
@@ -155,17 +166,8 @@ impl<'a> Report<'a> {
             self.lines = Text::new();
         }
         let restored = self.undo.terminal.restore(true);
-        let (removed, name) = (self.undo.run(), self.undo.name);
-        for (step, subject, done) in
-            [(Step::CallersTerminal, None, restored), (Step::RemoveCgroup, Some(name), removed)]
-        {
-            if let Err(errno) = done {
-                if !self.lines.as_bytes().is_empty() {
-                    self.lines.push_byte(b'\n');
-                }
-                self.explain(step, subject, errno);
-            }
-        }
+        self.add(Step::CallersTerminal, c"", restored);
+        self.add(Step::RemoveCgroup, self.undo.name, self.undo.run());
         if !self.lines.as_bytes().is_empty() {
             self.lines.push_byte(b'\n');
             // Nobody is left to tell if the other side, or the standard error, is gone.

@@ -213,8 +213,14 @@ const UNNOTICED: &[Unnoticed] = &[
         process: "0.3",
         ..unnoticed("ioctl", ANY, "the caller's terminal is given back by the host side too")
     },
-    Unnoticed { process: "0.3", ..unnoticed("read", &[libc::EIO], "once more") },
+    Unnoticed { mode: "-t", ..unnoticed("read", &[libc::EIO], "done again") },
     on_terminal("wait4", &[libc::ECHILD], "the output goes on by itself"),
+    on_terminal("rt_sigtimedwait", ANY, "tried again"),
+    Unnoticed {
+        process: "0.2",
+        at: "last",
+        ..on_terminal("ppoll", ANY, "the program has ended, and this is killed before it tells")
+    },
     on_terminal("kill", ANY, "without a terminal inside there is no input any more"),
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),

@@ -221,6 +221,7 @@ fn the_program_has_a_terminal_of_the_containers_own() {
     for (options, owner) in [
         (&[][..], "0"),
         (&["-u", "1000:100"], "1000"),
+        (&["--as-pid-1", "-u", "8"], "8"),
         (&["--read-only"], "0"),
         (&["-x"], "0"),
         (&["--no-pivot"], "0"),
@@ -236,7 +237,12 @@ fn the_program_has_a_terminal_of_the_containers_own() {
         let node = format!("{owner} 88 0");
         let want = ["/dev/pts/0", "31 101", "three", "to tty", &node, &node, "to console"];
         assert_eq!(lines[..7], want, "{options:?}");
-        assert!(lines.contains(&"1 ?      thimble") && lines.contains(&"2 136,0  sh"), "{text}");
+        let processes = if options.contains(&"--as-pid-1") {
+            ["1 136,0  sh"; 2]
+        } else {
+            ["1 ?      thimble", "2 136,0  sh"]
+        };
+        assert!(processes.iter().all(|process| lines.contains(process)), "{text}");
         assert_eq!(lines[lines.len() - 1], "0     ptmx", "no other terminal: {text}");
     }
 }
@@ -274,7 +280,9 @@ fn with_bare_it_is_of_the_hosts_devpts() {
 
 #[test]
 fn a_shell_has_job_control() {
-    for options in [&[][..], &["-u", "1000:100"], &["--bare"], &["-x", "--privileged"]] {
+    for options in
+        [&[][..], &["-u", "1000:100"], &["--bare"], &["-x", "--privileged"], &["--as-pid-1"]]
+    {
         let mut caller = Caller::shell(options);
         assert!(!caller.text().contains("can't access tty"), "{:?}", caller.text());
         assert!(is_raw(caller.slave()));
@@ -459,8 +467,8 @@ fn stopped_and_continued_it_leaves_the_terminal_to_the_shell_meanwhile() {
     caller.expect("in> ");
     assert!(is_raw(caller.slave()));
     let thimble = children(caller.child.id())[0];
-    for number in 1..3 {
-        kill("-STOP", thimble);
+    for (number, signal) in [(1, "-STOP"), (2, "-TSTP"), (3, "-STOP")] {
+        kill(signal, thimble);
         caller.expect("Stopped");
         caller.expect("outer> ");
         assert!(!is_raw(caller.slave()));

@@ -48,23 +48,17 @@ pub fn open(config: &Config, link: Fd, report: &mut Report) {
     }
 }
 
-fn open_in(bare: bool, link: Fd) -> kernel::Result<()> {
-    if bare {
-        return hand_over(c"/dev/ptmx", b"/dev/pts/", link).map(drop);
-    }
-    let path = hand_over(c"pts/ptmx", b"pts/", link)?;
-    kernel::make_file(CURRENT, c"console", 0)?;
-    kernel::bind(path.as_c_str(), c"console", false)
-}
-
-/// Opens a terminal, hands the master to the host's side, and takes the slave. Gives its
-/// path, of which `directory` is the beginning.
-fn hand_over(ptmx: &CStr, directory: &[u8], link: Fd) -> kernel::Result<Numbered> {
+/// Opens a terminal of /dev/pts, or of a /dev that is the current directory and is to have
+/// a console; hands the master to the host's side, and takes the slave.
+pub fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
+    let (ptmx, directory): (_, &[u8]) =
+        if outside { (c"/dev/ptmx", b"/dev/pts/") } else { (c"pts/ptmx", b"pts/") };
     let master = kernel::open(ptmx, libc::O_RDWR | libc::O_NOCTTY)?;
     let number = kernel::unlock_terminal(master)?;
     let path = Numbered::of(directory, number);
+    let path = path.as_c_str();
     let slave = match kernel::slave(master) {
-        Err(Errno::ENOTTY) => open_by_number(path.as_c_str(), number),
+        Err(Errno::ENOTTY) => open_by_number(path, number),
         slave => slave,
     }?;
     // It is as the caller's, if he has one.
@@ -79,7 +73,11 @@ fn hand_over(ptmx: &CStr, directory: &[u8], link: Fd) -> kernel::Result<Numbered
         kernel::put(fd, slave)?;
     }
     kernel::close(slave);
-    Ok(path)
+    if !outside {
+        kernel::make_file(CURRENT, c"console", 0)?;
+        kernel::bind(path, c"console", false)?;
+    }
+    Ok(())
 }
 
 /// The slave by its path, before Linux 4.13.
@@ -172,11 +170,13 @@ pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
     true
 }
 
-/// Whether it is a terminal that was hung up, and EIO no failure of a disk's. Then thimble has
-/// SIGHUP.
-fn is_gone(fd: Fd) -> bool {
-    let mut modes = Modes::NONE;
-    kernel::modes(fd, &mut modes) == Err(Errno::EIO)
+/// Whether it is a terminal whose other end is gone, or that was hung up, and EIO so no
+/// failure of a disk's. Of the caller's thimble is told by SIGHUP.
+fn is_gone(fd: Fd) -> kernel::Result<bool> {
+    let mut waits = [ready(fd, libc::POLLOUT)];
+    wait_until_ready(&mut waits)?;
+    let [wait] = waits;
+    Ok(wait.revents & libc::POLLHUP != 0)
 }
 
 /// Hands bytes on, one way.
@@ -194,70 +194,52 @@ impl Relay<'_> {
         report.step(Step::RelayTerminal, kernel::unblock_one(libc::SIGTTIN));
         // What others wait for the end of is not held open here.
         descriptors::close_all_but(self.master, self.config, report);
-        let mut buffer = [0; 2048];
-        let done = if self.output {
-            let done = self.hand_output_on(&mut buffer);
+        let done = self.hand_on();
+        if self.output {
             // Also for a thimble that was killed.
             let _ = self.terminal.restore(true);
-            done
-        } else {
-            self.hand_input_on(&mut buffer)
-        };
+        }
         report.step(Step::RelayTerminal, done);
         0
     }
 
-    /// Until nobody has the slave (EIO), or nobody wants what it says.
-    fn hand_output_on(&self, buffer: &mut [u8]) -> kernel::Result<()> {
-        let mut gone = false;
+    /// Until nobody has the slave, or nobody wants what it says; or until the input ends.
+    fn hand_on(&self) -> kernel::Result<()> {
+        let (from, to) = if self.output { (self.master, STDOUT) } else { (STDIN, self.master) };
+        let mut waits = [ready(from, libc::POLLIN), ready(self.master, 0)];
+        let mut buffer = [0; 2048];
+        let mut again = true;
         loop {
-            let bytes = match kernel::read(self.master, buffer) {
-                Err(Errno::EIO) if gone => return Ok(()),
-                // There may be something that was written before the slave was closed, but after
-                // this read has looked for it.
-                Err(Errno::EIO) => {
-                    gone = true;
+            if !self.output {
+                // Before each read, also one that would wait: what is typed while this process
+                // is stopped, and the shell has the terminal, must not find a read that has begun.
+                wait_until_ready(&mut waits)?;
+                let [_, slave] = &waits;
+                if slave.revents != 0 {
+                    return Ok(());
+                }
+            }
+            let mut bytes = match kernel::read(from, &mut buffer) {
+                Err(Errno::EAGAIN) => continue,
+                // What was written before the slave was closed, but after this read had looked
+                // for it, comes with the next.
+                Err(Errno::EIO) if again => {
+                    again = false;
                     continue;
                 }
+                Err(Errno::EIO) if is_gone(from)? => return Ok(()),
                 bytes => bytes?,
             };
-            gone = false;
-            match kernel::write_all(STDOUT, bytes) {
-                Err(Errno::EPIPE) => return Ok(()),
-                Err(Errno::EIO) if is_gone(STDOUT) => return Ok(()),
-                written => written?,
-            }
-        }
-    }
-
-    /// Until there is no more, or nobody has the slave.
-    fn hand_input_on(&self, buffer: &mut [u8]) -> kernel::Result<()> {
-        let mut waits = [ready(STDIN, libc::POLLIN), ready(self.master, 0)];
-        loop {
-            // Before each read, also one that would wait: what is typed while this process is
-            // stopped, and the shell has the terminal, must not find a read that has begun.
-            wait_until_ready(&mut waits)?;
-            let [_, slave] = &waits;
-            if slave.revents != 0 {
-                return Ok(());
-            }
-            let mut bytes = match kernel::read(STDIN, buffer) {
-                Err(Errno::EAGAIN) => continue,
-                Err(Errno::EIO) if is_gone(STDIN) => return Ok(()),
-                bytes => bytes?,
-            };
+            again = true;
             let end = bytes.is_empty();
             if end {
                 bytes = END_OF_INPUT;
             }
-            if let Err(errno) = kernel::write_all(self.master, bytes) {
-                let mut waits = [ready(self.master, libc::POLLOUT)];
-                wait_until_ready(&mut waits)?;
-                let [slave] = &waits;
-                return if slave.revents & libc::POLLHUP != 0 { Ok(()) } else { Err(errno) };
-            }
-            if end {
-                return Ok(());
+            match kernel::write_all(to, bytes) {
+                Ok(()) if !end => {}
+                Err(Errno::EIO) if !is_gone(to)? => return Err(Errno::EIO),
+                Ok(()) | Err(Errno::EIO | Errno::EPIPE) => return Ok(()),
+                failed => return failed,
             }
         }
     }
