@@ -13,7 +13,7 @@ use core::ffi::{CStr, c_int};
 use crate::config::Config;
 use crate::isolate::descriptors;
 use crate::kernel::{
-    self, CURRENT, Errno, Fd, Modes, STDERR, STDIN, STDOUT, Stack, ready, wait_until_ready,
+    self, CURRENT, Errno, Fd, Modes, STDIN, STDOUT, Stack, ready, wait_until_ready,
 };
 use crate::report::Report;
 use crate::steps::Step;
@@ -50,6 +50,7 @@ pub fn open(config: &Config, link: Fd, report: &mut Report) {
 
 /// Opens a terminal of /dev/pts, or of a /dev that is the current directory and is to have
 /// a console; hands the master to the host's side, and takes the slave.
+#[inline(never)]
 pub fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
     let (ptmx, directory): (_, &[u8]) =
         if outside { (c"/dev/ptmx", b"/dev/pts/") } else { (c"pts/ptmx", b"pts/") };
@@ -69,8 +70,8 @@ pub fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
     copy_size(slave)?;
     kernel::send_descriptor(link, Some(master))?;
     kernel::close(master);
-    for fd in [STDIN, STDOUT, STDERR] {
-        kernel::put(fd, slave)?;
+    for number in 0..3 {
+        kernel::put(Fd::new(number), slave)?;
     }
     kernel::close(slave);
     if !outside {
@@ -91,8 +92,8 @@ fn open_by_number(path: &CStr, number: u32) -> kernel::Result<Fd> {
 
 /// Gives a terminal the size of the caller's, if he has one.
 fn copy_size(to: Fd) -> kernel::Result<()> {
-    for from in [STDIN, STDOUT] {
-        let copied = kernel::copy_size(from, to);
+    for number in 0..2 {
+        let copied = kernel::copy_size(Fd::new(number), to);
         if copied != Err(Errno::ENOTTY) {
             return copied;
         }
@@ -125,6 +126,7 @@ pub fn relay(config: &Config, link: Fd, stack: &mut Stack, report: &mut Report) 
     }
 }
 
+#[inline(never)]
 fn start(config: &Config, link: Fd, stack: &mut Stack, undo: &mut Undo) -> kernel::Result<()> {
     let Some(Some(master)) = kernel::receive_descriptor(link, libc::MSG_PEEK)? else {
         return Ok(());
@@ -132,7 +134,8 @@ fn start(config: &Config, link: Fd, stack: &mut Stack, undo: &mut Undo) -> kerne
     kernel::read(link, &mut [0])?;
     undo.terminal.master = Some(master);
     make_raw(&undo.terminal)?;
-    for output in [false, true] {
+    for place in 0..2 {
+        let output = place == 1;
         let mut relay = Relay { config, master, output, terminal: &undo.terminal };
         let pid = kernel::clone_process(0, stack, &mut relay, |relay| relay.run())?;
         if output {

@@ -2,16 +2,16 @@
 
 use syscalls::Sysno;
 
-use super::{Fd, Result, call};
+use super::{Fd, Result, call, perform};
 
-/// ioctl(2)
+/// ioctl(2) that gives nothing but success.
 ///
 /// # Safety
 /// `argument` is what the request takes: a number, or the address of what it reads or writes.
 #[inline(never)]
-unsafe fn ioctl(fd: Fd, request: u32, argument: usize) -> Result<usize> {
+unsafe fn ioctl(fd: Fd, request: u32, argument: usize) -> Result<()> {
     // SAFETY: the caller's promise.
-    unsafe { call!(Sysno::ioctl, fd.number(), request, argument) }
+    unsafe { perform!(Sysno::ioctl, fd.number(), request, argument) }
 }
 
 /// How a terminal treats what passes through it: the kernel's `struct termios`
@@ -62,13 +62,13 @@ impl Modes {
 /// TCGETS. ENOTTY for what is no terminal, EIO for one that is gone.
 pub fn modes(terminal: Fd, modes: &mut Modes) -> Result<()> {
     // SAFETY: the kernel fills the structure.
-    unsafe { ioctl(terminal, libc::TCGETS as u32, &raw mut *modes as usize) }.map(drop)
+    unsafe { ioctl(terminal, libc::TCGETS as u32, &raw mut *modes as usize) }
 }
 
 /// TCSETS. From the background it comes with SIGTTOU, unless that is blocked or ignored.
 pub fn set_modes(terminal: Fd, modes: &Modes) -> Result<()> {
     // SAFETY: the kernel reads the structure.
-    unsafe { ioctl(terminal, libc::TCSETS as u32, &raw const *modes as usize) }.map(drop)
+    unsafe { ioctl(terminal, libc::TCSETS as u32, &raw const *modes as usize) }
 }
 
 /// Gives a terminal the modes of another. ENOTTY where there are none to copy.
@@ -88,7 +88,7 @@ fn copy(from: Fd, to: Fd, get: u32, set: u32) -> Result<()> {
     // SAFETY: the kernel writes and then reads a structure, which is not larger than this one.
     unsafe {
         ioctl(from, get, place)?;
-        ioctl(to, set, place).map(drop)
+        ioctl(to, set, place)
     }
 }
 
@@ -109,12 +109,12 @@ pub fn unlock_terminal(master: Fd) -> Result<u32> {
 pub fn slave(master: Fd) -> Result<Fd> {
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
     // SAFETY: the argument is a number.
-    unsafe { ioctl(master, libc::TIOCGPTPEER as u32, flags as usize) }.map(Fd::new)
+    unsafe { call!(Sysno::ioctl, master.number(), libc::TIOCGPTPEER, flags) }.map(Fd::new)
 }
 
 /// Makes a terminal that is nobody's the controlling one of this session, which this
 /// process leads: TIOCSCTTY.
 pub fn control(terminal: Fd) -> Result<()> {
     // SAFETY: the argument is a number.
-    unsafe { ioctl(terminal, libc::TIOCSCTTY as u32, 0) }.map(drop)
+    unsafe { ioctl(terminal, libc::TIOCSCTTY as u32, 0) }
 }
