@@ -577,6 +577,10 @@ impl Place {
         for entry in sorted(&place.join("fd")) {
             let link = fs::read_link(place.join("fd").join(&entry)).unwrap_or_default();
             let mut link = unnamed(&link.to_string_lossy());
+            // Which it may not have received yet.
+            if pid == first && link.ends_with("ptmx") {
+                continue;
+            }
             if pid == first && link.starts_with("/dev/pts/") {
                 link = "the caller's terminal".into();
             }
