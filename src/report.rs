@@ -167,7 +167,11 @@ impl<'a> Report<'a> {
         }
         let restored = self.undo.terminal.restore(true);
         self.add(Step::CallersTerminal, c"", restored);
-        self.add(Step::RemoveCgroup, self.undo.name, self.undo.run());
+        let (name, removed) = match self.undo.run() {
+            Ok(()) => (c"", Ok(())),
+            Err((name, errno)) => (name, Err(errno)),
+        };
+        self.add(Step::RemoveCgroup, name, removed);
         if !self.lines.as_bytes().is_empty() {
             self.lines.push_byte(b'\n');
             // Nobody is left to tell if the other side, or the standard error, is gone.

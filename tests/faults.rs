@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,8 +44,17 @@ struct Mode {
     terminal: bool,
     /// With something mounted below ROOTFS.
     below: bool,
+    /// In a cgroup of the caller's own, of cgroup v2.
+    delegated: bool,
+    /// Where no cgroup is mounted.
+    unmounted: bool,
     /// With a process that the program leaves behind.
     leaves: bool,
+    /// With a program that does not end by itself. Of the host side alone, since each takes
+    /// its time.
+    stays: bool,
+    /// With the program as pid 1.
+    as_pid_1: bool,
     /// What thimble makes in ROOTFS, and leaves there: the innermost first.
     makes: &'static [&'static str],
 }
@@ -57,7 +66,11 @@ const PLAIN: Mode = Mode {
     input: false,
     terminal: false,
     below: false,
+    delegated: false,
+    unmounted: false,
     leaves: false,
+    stays: false,
+    as_pid_1: false,
     makes: &[],
 };
 
@@ -119,12 +132,54 @@ const MODES: &[Mode] = &[
     },
     Mode { name: "root, -t", options: &["--name=faults", "-t", "-u5"], terminal: true, ..PLAIN },
     Mode { name: "root, --bare -t", options: &["--bare", "--hostname=h", "-tu0"], ..PLAIN },
+    Mode {
+        name: "root, ends",
+        options: &["--name=faults", "--timeout=60", "--die-with-parent"],
+        ..PLAIN
+    },
+    Mode {
+        name: "root, time is up",
+        options: &["--name=faults", "--timeout=1", "--stop-timeout=0"],
+        stays: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "root, --as-pid-1",
+        options: &["--name=faults", "--as-pid-1", "-u5:6", "--cap-add=NET_RAW"],
+        as_pid_1: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "user, --as-pid-1",
+        options: &["--name=faults", "--as-pid-1"],
+        user: true,
+        as_pid_1: true,
+        ..PLAIN
+    },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
     Mode {
         name: "user, -t",
         options: &["--name=faults", "-t"],
         user: true,
         terminal: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "root, no cgroups",
+        options: &[
+            "--name=faults",
+            "--cgroup-parent={parent}",
+            "--pids-limit=20",
+            "--cgroup-conf=hugetlb.2MB.max=0",
+        ],
+        unmounted: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "user, delegated",
+        options: &["--name=faults", "--cgroup-conf=hugetlb.2MB.max=0"],
+        user: true,
+        delegated: true,
         ..PLAIN
     },
     Mode { name: "user, -x", options: &["--name=faults", "-x"], user: true, ..PLAIN },
@@ -192,6 +247,10 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("wait4", &[libc::EINTR], "done again"),
     unnoticed("rt_sigtimedwait", &[libc::EINTR], "done again"),
     unnoticed("unlinkat", &[libc::EBUSY], "done again"),
+    Unnoticed {
+        mode: "user, delegated",
+        ..first("flock", &[libc::EAGAIN], "1", "done again, since another thimble is there")
+    },
     unnoticed("close", ANY, "the descriptor is closed, whatever the answer"),
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
@@ -224,6 +283,10 @@ const UNNOTICED: &[Unnoticed] = &[
     on_terminal("kill", ANY, "without a terminal inside there is no input any more"),
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),
+    Unnoticed {
+        mode: "user, delegated",
+        ..first("flock", &[libc::EAGAIN], "last", "another thimble is there, and goes later")
+    },
     first("read", ANY, "last", "what the container's side tells of a failure: there was none"),
     Unnoticed {
         mode: "root, everything",
@@ -233,9 +296,19 @@ const UNNOTICED: &[Unnoticed] = &[
         mode: "root, everything",
         ..first("kill", ANY, "", "what hands input on ends by itself where nobody reads")
     },
+    Unnoticed {
+        mode: "root, time is up",
+        ..first("kill", ANY, "1", "the stop signal: whoever does not end by it is killed")
+    },
+    Unnoticed {
+        mode: "root, time is up",
+        process: "",
+        ..first("kill", &[libc::ENOSYS], "0", "likewise")
+    },
     sweep("openat", LEFT),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
+    sweep("lseek", ""),
     sweep("kill", ""),
     Unnoticed { at: "1", ..sweep("flock", "") },
     ending("openat", "cgroup.kill"),
@@ -272,7 +345,7 @@ fn errnos_of(call: &str) -> &'static [i32] {
     match call {
         "mmap" | "mprotect" | "mremap" | "munmap" => &[ENOMEM],
         "openat" => &[EACCES, EMFILE],
-        "read" | "readlinkat" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
+        "read" | "readlinkat" | "lseek" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
         "write" => &[EIO, EPERM],
         "close" => &[EIO],
         "mount" => &[EPERM, ENOMEM],
@@ -315,7 +388,7 @@ const INTERRUPTIBLE: &[&str] = &[
 ];
 
 /// Calls that give no answer, or an answer and never an error (their manual pages).
-const SURE: &[&str] = &["exit_group", "getpid", "geteuid", "getegid", "umask"];
+const SURE: &[&str] = &["exit_group", "getpid", "getppid", "geteuid", "getegid", "umask"];
 
 fn name_of_call(number: usize) -> &'static str {
     syscalls::Sysno::new(number).map_or("?", |call| call.name())
@@ -352,7 +425,14 @@ struct Place {
 const LEFT: &str = "thimble-2000000000";
 
 /// The hierarchies in which a mode may make cgroups.
-const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset"];
+const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset", "unified"];
+
+impl Mode {
+    /// What thimble ends with.
+    fn status(&self) -> i32 {
+        if self.stays { 124 } else { STATUS }
+    }
+}
 
 impl Place {
     fn new(mode: &'static Mode, inside: &Path) -> Place {
@@ -380,7 +460,7 @@ impl Place {
         }
         let parent = unique_name();
         let program = path.join("thimble");
-        if mode.options.iter().any(|option| option.contains("{parent}")) {
+        if mode.delegated || mode.options.iter().any(|option| option.contains("{parent}")) {
             for controller in CONTROLLERS {
                 let own = cgroup_v1(controller).join(&parent);
                 fs::create_dir_all(&own).unwrap();
@@ -391,6 +471,19 @@ impl Place {
                         fs::write(own.join(file), above).unwrap();
                     }
                 }
+            }
+        }
+        if mode.delegated {
+            let own = cgroup_v1("unified").join(&parent);
+            for file in ["", "cgroup.procs", "cgroup.subtree_control"] {
+                chown(own.join(file), Some(USER), Some(USER)).unwrap();
+            }
+        }
+        if mode.unmounted {
+            // As thimble leaves it, so that the first run is like the others.
+            let all = cgroup_v1("unified");
+            for place in [&all, &all.join(&parent)] {
+                fs::write(place.join("cgroup.subtree_control"), "+hugetlb").unwrap();
             }
         }
         Place { mode, directory, parent, program }
@@ -411,6 +504,13 @@ impl Place {
                     found.insert(entry.path());
                 }
             }
+        }
+        // Of his own nothing is to be different.
+        let enabled = cgroup_v1("unified").join(&self.parent).join("cgroup.subtree_control");
+        if self.mode.delegated
+            && fs::read_to_string(&enabled).is_ok_and(|list| !list.trim().is_empty())
+        {
+            found.insert(enabled);
         }
         found
     }
@@ -449,8 +549,18 @@ impl Place {
         if self.mode.terminal {
             words.push("-t".into());
         }
+        if self.mode.as_pid_1 {
+            words.push("-p".into());
+        }
         if self.mode.below {
             words.extend(["-m".into(), path.join("root/below").into()]);
+        }
+        if self.mode.unmounted {
+            words.extend(["-n", "/sys/fs/cgroup"].map(Into::into));
+        }
+        if self.mode.delegated {
+            let file = cgroup_v1("unified").join(&self.parent).join("cgroup.procs");
+            words.extend(["-c".into(), file.into()]);
         }
         let (process, number, at) = match call {
             Some(call) => (call.process.as_str(), call.number as i64, call.at),
@@ -469,6 +579,7 @@ impl Place {
         }
         words.extend([path.join("root").into(), "/bin/inside".into()]);
         words.extend(self.mode.leaves.then(|| "leave".into()));
+        words.extend(self.mode.stays.then(|| "stay".into()));
         let mut tracer = Command::new(fault)
             .args(words)
             .stdin(Stdio::piped())
@@ -628,6 +739,7 @@ impl Place {
         for cgroup in self.cgroups() {
             for file in [
                 "pids.max",
+                "hugetlb.2MB.max",
                 "memory.limit_in_bytes",
                 "memory.memsw.limit_in_bytes",
                 "memory.soft_limit_in_bytes",
@@ -656,11 +768,17 @@ impl Place {
             let _ = fs::remove_dir(&made).or_else(|_| fs::remove_file(&made));
         }
         for cgroup in self.cgroups() {
+            if cgroup.is_file() {
+                continue;
+            }
             let inside = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
             for pid in inside.lines() {
                 let _ = command("kill", &["-9", pid]).status();
             }
             eventually("a cgroup is removed", || fs::remove_dir(&cgroup).is_ok());
+        }
+        for enabled in self.cgroups() {
+            fs::write(enabled, "-hugetlb").unwrap();
         }
     }
 }
@@ -769,8 +887,9 @@ impl Case {
         };
         let tells = |step| told.err.lines().any(|line| named(line, step));
         let call = name_of_call(self.call.number);
-        // What cannot be done again.
-        let removal = call == "unlinkat" && tells("remove the cgroup")
+        // What cannot be done again. The way back out of a leaf takes several calls.
+        let removing = if MODES[self.mode].delegated { call } else { "" };
+        let removal = ["unlinkat", removing].contains(&call) && tells("remove the cgroup")
             || call == "ioctl" && tells("change the caller's terminal");
         let relay = self.call.process == "0.1" && tells("relay an input file through a pipe")
             || ["0.2", "0.3"].contains(&self.call.process.as_str())
@@ -779,8 +898,10 @@ impl Case {
         if broken.is_some_and(|(_, tells)| told.err.contains(tells)) {
             return Ok(Good::Told);
         }
+        // Another thimble may be there, which then does it.
+        let others = removing == "flock" && self.call.last && self.errno == libc::EAGAIN;
         let known = |what: &String| what.contains("cgroup") || what == "changed modes";
-        let told_of = removal && left.iter().all(known);
+        let told_of = (removal || others) && left.iter().all(known);
         if !left.is_empty() && !told_of {
             return Err(format!("leaves {left:?}"));
         }
@@ -807,14 +928,17 @@ impl Case {
                 return Err(format!("another container: {}", difference(usual, now)));
             }
         }
+        let usually = MODES[self.mode].status();
         match told.status.code() {
-            Some(STATUS) if removal || relay => Ok(Good::Told),
-            Some(STATUS) => {
-                if told.out.is_empty() || told.seen.is_empty() || told.waiting.is_empty() {
+            Some(status) if status == usually && (removal || relay) => Ok(Good::Told),
+            Some(status) if status == usually => {
+                let [out, seen, waiting] =
+                    [&told.out, &told.seen, &told.waiting].map(|lines| lines.is_empty());
+                if out || seen || waiting != usual.waiting.is_empty() {
                     return Err("the program did not run".into());
                 }
                 if told.err != usual.err {
-                    return Err(format!("status {STATUS}, and says {:?}", told.err));
+                    return Err(format!("status {status}, and says {:?}", told.err));
                 }
                 rows.map(Good::Same).ok_or("unnoticed".into())
             }
@@ -855,7 +979,7 @@ fn cases(mode: usize, run: &Told) -> Vec<Case> {
         *at += 1;
         let (process, number) = recorded.clone();
         let name = name_of_call(number);
-        if SURE.contains(&name) {
+        if SURE.contains(&name) || MODES[mode].stays && process != "0" {
             continue;
         }
         let call = Call { process, number, at: *at, last: *at == counts[recorded] };
@@ -903,7 +1027,7 @@ fn a_call_that_fails_is_told_or_changes_nothing() {
         let recorded = place.run(&fault, None, 0);
         assert_eq!(
             (recorded.status.code(), recorded.err.as_str()),
-            (Some(STATUS), ""),
+            (Some(place.mode.status()), ""),
             "{}",
             place.mode.name
         );

@@ -18,7 +18,7 @@ pub enum Request {
     /// The container that the configuration describes.
     Run,
     /// A text, on the standard output.
-    Print(Packed),
+    Print(&'static [Packed]),
 }
 
 /// A command of thimble.
@@ -38,7 +38,7 @@ const WORDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
 const COMMANDS: [Command; 1] =
     [Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run }];
 /// The texts.
-const TEXTS: [Packed; 5] =
+static TEXTS: [Packed; 5] =
     [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];
 
 /// Reads the words of a command line, the program's own name first, into the
@@ -58,8 +58,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     match COMMANDS.get(place) {
         Some(command) => read_command(parser, command),
         None => {
-            let text = TEXTS.get(place - COMMANDS.len());
-            Ok(Request::Print(*text.unwrap_or(&help::GENERAL)))
+            let text = place - COMMANDS.len();
+            Ok(Request::Print(TEXTS.get(text..=text).unwrap_or(&TEXTS)))
         }
     }
 }

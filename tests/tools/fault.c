@@ -1,4 +1,4 @@
-/* fault [-u ID] [-m DIRECTORY] [-t] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -17,8 +17,10 @@
  *   left WHAT                a process that outlives the first, a mount of the host's, or
  *                            changed modes of the terminal
  *   end STATUS               of the first, as wait(2) has it
- * -u: as this user and group. -m: with a tmpfs on DIRECTORY, in a mount namespace that
- * nobody else has. -t: with a terminal in the place of IN, in a session of its own. */
+ * -p: the program is executed by the first child of the first. -u: as this user and group.
+ * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
+ * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -t: with a
+ * terminal in the place of IN, in a session of its own. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -207,7 +209,7 @@ static void at_call(struct process *p)
 }
 
 /* A caller with what must not come through. */
-static void start(char **words, long user)
+static void start(char **words, long user, const char *cgroup)
 {
 	gid_t group = 4242;
 	sigset_t blocked;
@@ -220,6 +222,11 @@ static void start(char **words, long user)
 		}
 		int fd = open(words[i], i ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY, 0666);
 		need(fd >= 0 && dup2(fd, i) == i, words[i]);
+		close(fd);
+	}
+	if (cgroup) {
+		int fd = open(cgroup, O_WRONLY);
+		need(fd >= 0 && write(fd, "0", 1) == 1, cgroup);
 		close(fd);
 	}
 	need(!setgroups(user < 0, &group), "groups");
@@ -263,14 +270,21 @@ int main(int length, char **words)
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
 	struct termios were = { 0 }, are = { 0 };
+	int by_child = 0;
+	const char *cgroup = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+u:m:t")) != -1) {
-		if (option == 'u') {
+	while ((option = getopt(length, words, "+pu:m:n:c:t")) != -1) {
+		if (option == 'p') {
+			by_child = 1;
+		} else if (option == 'u') {
 			user = atol(optarg);
-		} else if (option == 'm') {
+		} else if (option == 'c') {
+			cgroup = optarg;
+		} else if (option == 'm' || option == 'n') {
 			need(!unshare(CLONE_NEWNS), "unshare");
 			need(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
-			need(!mount("none", optarg, "tmpfs", 0, NULL), optarg);
+			need(!(option == 'm' ? mount("none", optarg, "tmpfs", 0, NULL)
+				: umount2(optarg, MNT_DETACH)), optarg);
 		} else if (option == 't') {
 			master = posix_openpt(O_RDWR | O_NOCTTY);
 			need(master >= 0 && !unlockpt(master), "terminal");
@@ -294,7 +308,7 @@ int main(int length, char **words)
 	if (first == 0) {
 		char byte;
 		need(read(go[0], &byte, 1) == 1, "go");
-		start(words + 4, user);
+		start(words + 4, user, cgroup);
 	}
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE
 		| PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
@@ -333,7 +347,7 @@ int main(int length, char **words)
 				process(child);
 		} else if (event == PTRACE_EVENT_EXEC) {
 			/* Not what the first one calls for help. */
-			if (parent_of(pid) != first) {
+			if (by_child ? !strcmp(p->name, "0.1") : parent_of(pid) != first) {
 				printf("program %d %d %d\n", pid, parent_of(pid), first);
 				hold();
 				ran = 1;
