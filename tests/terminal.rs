@@ -449,6 +449,15 @@ fn a_terminal_that_goes_away_ends_the_program() {
     eventually("nothing is left", || processes_with(&mark).is_empty());
 }
 
+/// Asks the shell until its job is.
+fn stopped_by_itself(caller: &mut Caller) {
+    eventually("the job is stopped", || {
+        caller.types("jobs\n");
+        caller.expect("jobs\r\n");
+        caller.expect("outer> ").contains("Stopped")
+    });
+}
+
 #[test]
 fn stopped_and_continued_it_leaves_the_terminal_to_the_shell_meanwhile() {
     let mut caller = Caller::start(
@@ -495,9 +504,7 @@ fn stopped_and_continued_it_leaves_the_terminal_to_the_shell_meanwhile() {
     caller.expect("outer> ");
     caller.types(&format!("{run} -c 'echo begun; read x; echo got $x' &\n"));
     caller.expect("outer> ");
-    caller.types("jobs\n");
-    caller.expect("Stopped");
-    caller.expect("outer> ");
+    stopped_by_itself(&mut caller);
     caller.types("fg\n");
     caller.expect("begun\r\n");
     caller.types("this\r");
@@ -513,12 +520,7 @@ fn stopped_and_continued_it_leaves_the_terminal_to_the_shell_meanwhile() {
     caller.expect("outer> ");
     caller.types("bg\n");
     caller.expect("outer> ");
-    let mut jobs = String::new();
-    eventually("stopped again", || {
-        caller.types("jobs\n");
-        jobs = caller.expect("outer> ");
-        jobs.contains("Stopped")
-    });
+    stopped_by_itself(&mut caller);
     assert!(!is_raw(caller.slave()));
     caller.types("fg\n");
     eventually("raw again", || is_raw(caller.slave()));
