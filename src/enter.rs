@@ -109,5 +109,14 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
 
-    init::attend(program, None, report).status()
+    if config.detach {
+        report.step(Step::Descriptors, descriptors::let_go_of_output());
+    }
+    if config.awaits_program() && !report.has_failed() {
+        link::tell_executed(link, report);
+    }
+
+    let end = init::attend(program, None, report);
+    link::tell_signal(link, end, report);
+    end.status()
 }

@@ -17,6 +17,7 @@
 //! | `cli` | the option table, the engine that reads a command line by it, the help |
 //! | `config` | what a container is to be: plain borrowed data |
 //! | `run` | the host's side, as a list of steps |
+//! | `announce` | who else is told of it: the caller of `--detach`, a file, a descriptor |
 //! | `enter` | the container's side, as a list of steps |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
@@ -38,6 +39,7 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+mod announce;
 pub mod cli;
 pub mod config;
 mod enter;

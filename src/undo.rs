@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Alike, Errno, Fd, List, Modes, NEVER, Pid, STDIN};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Modes, NEVER, Pid, STDIN};
 use crate::text::{Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
@@ -59,6 +59,11 @@ pub struct Undo<'a> {
     pub leaf: Option<(Fd, Fd)>,
     /// Their name.
     pub name: &'a CStr,
+    /// The file that holds the container's pid: its path, and the file itself. While that is open,
+    /// no other has its number.
+    pub pid_file: Option<(&'a CStr, Fd)>,
+    /// Where its path begins.
+    pub here: Fd,
     /// The processes in them may outlive the container's first: end them.
     pub end_all: bool,
     /// The program's terminal, if it has one.
@@ -75,6 +80,8 @@ impl<'a> Undo<'a> {
             cgroups: List::new(),
             leaf: None,
             name: c"",
+            pid_file: None,
+            here: CURRENT,
             end_all: false,
             terminal: Terminal { master: None, output: usize::MAX, failed: false, callers: None },
         }
@@ -83,26 +90,37 @@ impl<'a> Undo<'a> {
     /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
     pub fn end_children(&mut self) -> bool {
-        // As long as it is there, so is its end of the link and the terminal, and who reads waits.
-        let gone = self.child.is_none() || end(self.child);
-        if self.end_all {
-            for directory in self.cgroups.as_slice() {
-                // What could not be ended shows in the removal.
-                end_all(directory.own);
-            }
+        // As long as it is there, so is its end of the link and of the terminal, and who reads
+        // waits.
+        let killed = end(self.child);
+        if killed || self.child.is_none() {
+            self.end_terminal();
         }
-        // What the program wrote is on its way, as it is to be shown, and what is told comes
-        // after it. That may take long if nobody reads it: now Ctrl-C is thimble's.
-        let _ = self.terminal.restore(false);
-        for (place, relay) in self.relays.as_slice().iter().enumerate() {
-            match *relay {
-                Some(output) if place == self.terminal.output && gone => {
-                    self.terminal.failed |= !drain(output);
+        for relay in self.relays.as_slice() {
+            end(*relay);
+        }
+        let mut heard = Heard::default();
+        if killed && let Some(link) = self.link {
+            relay(link, &mut heard);
+        }
+        heard.failure
+    }
+
+    /// Waits for what the program has written, which is on its way, and gives the caller's
+    /// terminal back: what is told comes after it.
+    pub fn end_terminal(&mut self) {
+        let output = self.relays.as_mut_slice().get_mut(self.terminal.output);
+        if let Some(output) = output.and_then(Option::take) {
+            if self.end_all {
+                for directory in self.cgroups.as_slice() {
+                    end_all(directory.own);
                 }
-                relay => drop(end(relay)),
             }
+            // It may take long if nobody reads it: now Ctrl-C is thimble's.
+            let _ = self.terminal.restore(false);
+            self.terminal.failed = !drain(output);
+            let _ = self.terminal.restore(true);
         }
-        gone && self.link.is_some_and(relay)
     }
 
     /// A process was reaped: its number may soon be another's. Whether it was one of
@@ -138,6 +156,10 @@ impl<'a> Undo<'a> {
     pub fn run(&self) -> Result<(), (&'a CStr, Errno)> {
         let mut done = Ok(());
         for directory in self.cgroups.as_slice().iter().rev() {
+            if self.end_all {
+                // What could not be ended shows in what comes next.
+                end_all(directory.own);
+            }
             let removed = remove(directory.parent, self.name);
             if let Err(errno) = removed {
                 done = Err((self.name, errno));
@@ -182,6 +204,18 @@ fn drain(output: Pid) -> bool {
     }
 }
 
+/// Removes the file that holds the container's pid, if it is still there, and not another
+/// container's by now.
+pub fn remove_pid_file(directory: Fd, path: &CStr, own: Fd) -> kernel::Result<()> {
+    match kernel::open_at(directory, path, libc::O_PATH | libc::O_NOFOLLOW) {
+        Err(Errno::ENOENT) => Ok(()),
+        there if kernel::compare(there?, own)? == Alike::File => {
+            kernel::remove_file(directory, path)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Ends a child. It was not reaped, so it is there to be signalled and waited for. Whether
 /// there was one, and is none now: one that cannot be signalled ends with this side.
 fn end(child: Option<Pid>) -> bool {
@@ -193,26 +227,49 @@ fn end(child: Option<Pid>) -> bool {
     sent.is_ok()
 }
 
-/// Tells the failure that the container's side told, if it told one. Asked when
-/// its first process is gone, so the answer is there or never comes.
-pub fn relay(link: Fd) -> bool {
+/// What the container's side has said over the link.
+#[derive(Default)]
+pub struct Heard {
+    /// That the program was executed. One that is pid 1 itself cannot say so: the line ends.
+    pub executed: bool,
+    /// The signal that ended it, if one did.
+    pub signal: u8,
+    /// A failure of its own, which was handed on to the standard error.
+    pub failure: bool,
+}
+
+/// The message that the program was executed. One of another byte is the signal that ended
+/// it, and a longer one a failure.
+pub const EXECUTED: u8 = 0;
+
+/// Takes the next message from the container's side. Whether there was one: at its end there is
+/// none.
+pub fn hear(link: Fd, heard: &mut Heard) -> kernel::Result<bool> {
     let mut buffer = [0; Text::SIZE];
+    match kernel::read(link, &mut buffer)? {
+        [] => return Ok(false),
+        [EXECUTED] => heard.executed = true,
+        [signal] => heard.signal = *signal,
+        lines => {
+            heard.failure = true;
+            heard.executed = false;
+            // Nobody is left to tell if the standard error is gone.
+            let _ = kernel::write_all(kernel::STDERR, lines);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes all that is still to come. Asked when the container's first process is gone, so it
+/// is there or never comes.
+pub fn relay(link: Fd, heard: &mut Heard) {
     // If the other side ended without having read its release, the first answer is that
-    // (ECONNRESET), and what it told comes next.
-    let mut length = 0;
-    for _ in 0..3 {
-        // And one byte comes with the terminal's master, which is to be taken before.
-        if let Ok(lines) = kernel::read(link, &mut buffer)
-            && lines != b"!"
-        {
-            length = lines.len();
+    // (ECONNRESET), and what it told comes next: at most its four messages.
+    for _ in 0..5 {
+        if let Ok(false) = hear(link, heard) {
             break;
         }
     }
-    let lines = buffer.get(..length).unwrap_or(&[]);
-    // Nobody is left to tell if the standard error is gone.
-    let _ = kernel::write_all(kernel::STDERR, lines);
-    !lines.is_empty()
 }
 
 /// Moves the processes of a cgroup to another. Only thimbles are moved: EBUSY if anybody

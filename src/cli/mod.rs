@@ -100,8 +100,17 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if swap.is_some() && memory.is_none() {
         return Some((c"--memory-swap", pack!("needs --memory")));
     }
+    if config.json_status_fd.is_some_and(|number| number < config.first_own_descriptor()) {
+        return Some((c"--json-status-fd", pack!("is the program's, given --preserve-fds")));
+    }
+    if config.detach && config.die_with_parent {
+        return Some((c"--die-with-parent", pack!("is the opposite of --detach")));
+    }
     if config.bare && config.shm_size.is_some() {
         return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));
+    }
+    if config.tty && config.detach {
+        return Some((c"--tty", pack!("needs somebody to sit at it: not with --detach")));
     }
     if config.pid == Some(Share::Host) && config.as_pid_1 {
         return Some((c"--as-pid-1", pack!("needs --pid private")));

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
-use crate::isolate::{environment, limits, privileges, status, terminal};
+use crate::isolate::{descriptors, environment, limits, privileges, status, terminal};
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -63,6 +63,9 @@ impl Program<'_, '_> {
             self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
         }
         self.report.tell(Step::Execute, Some(name));
+        if self.config.detach {
+            self.report.step(Step::Descriptors, descriptors::let_go_of_output());
+        }
         // From here on perhaps no file can be written to, no time is left, or no system call
         // but execve(2).
         limits::set(self.config, self.report);

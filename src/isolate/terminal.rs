@@ -71,7 +71,7 @@ pub fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
     kernel::send_descriptor(link, Some(master))?;
     kernel::close(master);
     for number in 0..3 {
-        kernel::put(Fd::new(number), slave)?;
+        kernel::duplicate(Fd::new(number), slave)?;
     }
     kernel::close(slave);
     if !outside {

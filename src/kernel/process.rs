@@ -1,6 +1,6 @@
 //! Processes: their making, their ends, and their attributes.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::ptr::{NonNull, null};
 use core::slice;
 
@@ -182,6 +182,14 @@ pub fn spawn_apart<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> 
     unsafe { launch(flags, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
+/// clone(2) as fork(2) does it: the new process goes on from here as well, on a copy of this
+/// memory, and is given `None`.
+pub fn fork() -> Result<Option<Pid>> {
+    // SAFETY: without CLONE_VM, and without another stack, no memory is passed.
+    let number = unsafe { call!(Sysno::clone, libc::SIGCHLD, 0, 0, 0, 0) }?;
+    Ok(Pid::from_number(number as u64))
+}
+
 /// execve(2): on success it does not return.
 pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
     // SAFETY: the path and both vectors are NUL- and null-terminated and only read.
@@ -190,9 +198,10 @@ pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
     done.err().unwrap_or(Errno::EIO) // it never returns with success
 }
 
-/// How a child ended: the status of wait(2).
+/// How a child ended: the status of wait(2), and the microseconds of processors' time that it
+/// and the children that it has waited for took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct End(c_int);
+pub struct End(c_int, u64);
 
 impl End {
     /// Whether it ended by itself, with status 0.
@@ -200,12 +209,22 @@ impl End {
         self.0 == 0
     }
 
+    /// The signal that ended it; 0 for none.
+    pub fn signal(self) -> u8 {
+        (self.0 & 0x7f) as u8
+    }
+
+    /// The processors' time.
+    pub fn microseconds(self) -> u64 {
+        self.1
+    }
+
     /// As a shell tells it: the child's own status, or 128 and the number of
     /// the signal that ended it.
     pub fn status(self) -> u8 {
-        match self.0 & 0x7f {
+        match self.signal() {
             0 => (self.0 >> 8) as u8,
-            signal => 128 | signal as u8,
+            signal => 128 | signal,
         }
     }
 }
@@ -213,11 +232,18 @@ impl End {
 /// The child that ended, if one did.
 fn wait4(pid: c_int, options: c_int) -> Result<Option<(Pid, End)>> {
     let mut status: c_int = 0;
+    // The kernel's `struct rusage`: seconds and microseconds, of the process's own and of the
+    // kernel's in its name, and fourteen more. What libc has differs by C library.
+    let mut usage: [c_long; 18] = [0; 18];
     loop {
-        // SAFETY: the kernel writes one int; no usage is asked for.
-        match unsafe { call!(Sysno::wait4, pid, &raw mut status, options, null::<u8>()) } {
+        // SAFETY: the kernel writes one int, and the structure that the words are as large as.
+        match unsafe { call!(Sysno::wait4, pid, &raw mut status, options, usage.as_mut_ptr()) } {
             Ok(0) => return Ok(None),
-            Ok(number) => return Ok(Some((Pid(number as c_int), End(status)))),
+            Ok(number) => {
+                let [user, user_micro, system, system_micro, ..] = usage;
+                let time = (user + system) as u64 * 1_000_000 + (user_micro + system_micro) as u64;
+                return Ok(Some((Pid(number as c_int), End(status, time))));
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
@@ -338,7 +364,7 @@ mod tests {
             (0x008b, 139), // with a core dump
             (0x0040, 192),
         ] {
-            assert_eq!(End(raw).status(), status);
+            assert_eq!(End(raw, 0).status(), status);
         }
     }
 

@@ -1,4 +1,5 @@
-/* fault [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
+ *       WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -19,8 +20,8 @@
  *   end STATUS               of the first, as wait(2) has it
  * -p: the program is executed by the first child of the first. -u: as this user and group.
  * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
- * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -t: with a
- * terminal in the place of IN, in a session of its own. */
+ * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -s: with FILE
+ * as descriptor 4. -t: with a terminal in the place of IN, in a session of its own. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -209,7 +210,7 @@ static void at_call(struct process *p)
 }
 
 /* A caller with what must not come through. */
-static void start(char **words, long user, const char *cgroup)
+static void start(char **words, long user, const char *cgroup, const char *status)
 {
 	gid_t group = 4242;
 	sigset_t blocked;
@@ -232,7 +233,8 @@ static void start(char **words, long user, const char *cgroup)
 	need(!setgroups(user < 0, &group), "groups");
 	need(user < 0 || (!setresgid(user, user, user) && !setresuid(user, user, user)), "user");
 	need(dup2(open("/dev/zero", O_RDONLY), 3) == 3, "descriptor");
-	closefrom(4);
+	need(!status || dup2(open(status, O_WRONLY | O_CREAT | O_TRUNC, 0666), 4) == 4, "status");
+	closefrom(status ? 5 : 4);
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "callers");
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
@@ -271,15 +273,17 @@ int main(int length, char **words)
 	long user = -1;
 	struct termios were = { 0 }, are = { 0 };
 	int by_child = 0;
-	const char *cgroup = NULL;
+	const char *cgroup = NULL, *told = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+pu:m:n:c:t")) != -1) {
+	while ((option = getopt(length, words, "+pu:m:n:c:s:t")) != -1) {
 		if (option == 'p') {
 			by_child = 1;
 		} else if (option == 'u') {
 			user = atol(optarg);
 		} else if (option == 'c') {
 			cgroup = optarg;
+		} else if (option == 's') {
+			told = optarg;
 		} else if (option == 'm' || option == 'n') {
 			need(!unshare(CLONE_NEWNS), "unshare");
 			need(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
@@ -308,7 +312,7 @@ int main(int length, char **words)
 	if (first == 0) {
 		char byte;
 		need(read(go[0], &byte, 1) == 1, "go");
-		start(words + 4, user, cgroup);
+		start(words + 4, user, cgroup, told);
 	}
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE
 		| PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
