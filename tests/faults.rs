@@ -1007,7 +1007,13 @@ impl Case {
         for (now, usual) in [(&told.seen, &usual.seen), (&told.out, &usual.out)] {
             // The input was cut off.
             let now = if relay && now == &told.out { usual } else { now };
-            if !now.is_empty() && rest(now) != rest(usual) {
+            // While relays are started the program runs already, and is looked at as it is killed.
+            let killed = MODES[self.mode].name.ends_with("-t") && told.status.code() == Some(125);
+            let (known, lines) = (rest(usual), rest(now));
+            if killed && lines.iter().all(|l| known.contains(l) || l.ends_with("None")) {
+                continue;
+            }
+            if !now.is_empty() && lines != known {
                 return Err(format!("another container: {}", difference(usual, now)));
             }
         }
