@@ -18,6 +18,7 @@
 //! | `config` | what a container is to be: plain borrowed data |
 //! | `run` | the host's side, as a list of steps |
 //! | `announce` | who else is told of it: the caller of `--detach`, a file, a descriptor |
+//! | `check` | what a kernel and host give, found by trying |
 //! | `enter` | the container's side, as a list of steps |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
@@ -28,7 +29,7 @@
 //!
 //! # Who may use whom
 //!
-//! `main -> cli, run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
+//! `main -> cli, check -> run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
 //! and everybody `config`. `kernel` uses nothing of ours.
 
 #![cfg_attr(not(test), no_std)]
@@ -40,6 +41,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
 mod announce;
+mod check;
 pub mod cli;
 pub mod config;
 mod enter;
@@ -75,6 +77,7 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
+        Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
             let usage = &parser.usage;

@@ -27,8 +27,8 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let hostname = config.hostname.unwrap_or(name);
     let mut names = kernel::Names::none();
     // What the program will find: the host's, if it shares the uts namespace.
-    let found = if config.private(config.uts, true) { Ok(hostname) } else { names.host() };
-    let variable = Text::of(&[b"HOSTNAME=", found.unwrap_or(hostname).to_bytes()]);
+    let found = if config.private(config.uts, true) { hostname } else { names.host() };
+    let variable = Text::of(&[b"HOSTNAME=", found.to_bytes()]);
     let variable = variable.as_c_str().unwrap_or(c"HOSTNAME=");
 
     if config.die_with_parent {

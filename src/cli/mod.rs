@@ -17,6 +17,8 @@ use table::Table;
 pub enum Request {
     /// The container that the configuration describes.
     Run,
+    /// What this kernel and host give.
+    Check,
     /// A text, on the standard output.
     Print(&'static [Packed]),
 }
@@ -25,7 +27,7 @@ pub enum Request {
 struct Command {
     /// The options that may follow it.
     options: &'static Table,
-    /// What must follow them.
+    /// What must follow them; if nothing must, a ROOTFS may.
     operand: &'static CStr,
     /// What it asks for.
     request: Request,
@@ -33,10 +35,12 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\ncheck\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 1] =
-    [Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run }];
+const COMMANDS: [Command; 2] = [
+    Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
+    Command { options: &options::CHECK, operand: c"", request: Request::Check },
+];
 /// The texts.
 static TEXTS: [Packed; 5] =
     [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];
@@ -72,6 +76,7 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
     parser.usage.value = c"";
     match parser.words.shift() {
         Some(root) => parser.config.root = root,
+        None if command.operand.is_empty() => parser.config.root = c"/",
         None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);

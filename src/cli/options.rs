@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use super::help::RUN_START;
+use super::help::{GENERAL, RUN_START};
 use super::table::{Opt, Table, Takes::*, table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
 use crate::kernel::{List, tail};
@@ -79,6 +79,9 @@ const ROWS: &[Opt] = &[
 
 /// The options of `thimble run`.
 pub const RUN: Table = table!(RUN_START, ROWS);
+
+/// `check` has none.
+pub const CHECK: Table = Table { names: &[], sets: &[], help: &[GENERAL] };
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;

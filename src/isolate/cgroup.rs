@@ -113,6 +113,31 @@ pub fn create<'a>(
     unified
 }
 
+/// For who asks what there is: whether a controller is of v2, or why the caller can make no
+/// cgroup for it. Nothing is made and nothing written.
+pub fn look(
+    config: &Config,
+    controller: &[u8],
+    user: u32,
+    stack: &mut Stack,
+) -> kernel::Result<bool> {
+    let (mut mounts, mut own) = (List::new(), List::new());
+    // What cannot be read has nothing in it.
+    let _ = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
+    let _ = kernel::read_file(CURRENT, c"/proc/self/cgroup", &mut own);
+    let (mounts, own) = (mounts.as_slice(), own.as_slice());
+    let mut maker = Maker { config, mounts, beside: user != 0, own, stack };
+    let mut path = Text::new();
+    let (base, v2, parent) = maker.find(controller, &mut path)?;
+    path.push(parent);
+    let above = open(base, &path)?;
+    if v2 {
+        lists(above, c"cgroup.controllers", controller)?;
+    }
+    kernel::open_at(above, PROCS, libc::O_WRONLY)?;
+    Ok(v2)
+}
+
 struct Maker<'a> {
     config: &'a Config<'a>,
     /// /proc/self/mountinfo

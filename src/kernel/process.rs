@@ -164,6 +164,13 @@ pub fn clone_process<T>(
     unsafe { launch(namespaces & KINDS, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
+/// The same on the stack that this process is on, and that `argument` lies on: what the new
+/// one has of it is a copy.
+pub fn clone_copy<T>(namespaces: c_int, argument: &mut T, entry: fn(&mut T) -> u8) -> Result<Pid> {
+    let mut stack = Stack::below(argument);
+    clone_process(namespaces, &mut stack, argument, entry)
+}
+
 /// clone(2) with CLONE_VM and CLONE_VFORK: the child runs `entry(argument)` in
 /// this memory, on `stack`, while the caller sleeps until it has exited or
 /// executed a program. What it changes through `argument` is there afterwards.
@@ -221,6 +228,7 @@ impl End {
 
     /// As a shell tells it: the child's own status, or 128 and the number of
     /// the signal that ended it.
+    #[inline(never)]
     pub fn status(self) -> u8 {
         match self.signal() {
             0 => (self.0 >> 8) as u8,
