@@ -33,6 +33,8 @@ pub struct Config<'a> {
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
+    /// The program has a terminal of the container's own.
+    pub tty: bool,
     /// The program is pid 1 itself.
     pub as_pid_1: bool,
     /// So many descriptors from 3 on are the program's too.
@@ -217,6 +219,7 @@ impl<'a> Config<'a> {
             user: None,
             group_add: List::new(),
             ulimits: [None; LIMITS],
+            tty: false,
             as_pid_1: false,
             preserve_fds: 0,
             shm_size: None,

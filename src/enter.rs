@@ -9,7 +9,7 @@ use crate::isolate::idmap::{self, Maps};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
     accounts, descriptors, devices, environment, ephemeral, limits, mounts, namespaces, privileges,
-    program, rootfs, volumes,
+    program, rootfs, terminal, volumes,
 };
 use crate::kernel::{self, List, Stack, Word, left_out};
 use crate::report::Report;
@@ -79,6 +79,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     rootfs::restrict(config, root, proc, report); // what is thimble's own comes after
     mounts::kernel_files(config, container.maps, root, proc, report);
     devices::dev(config, root, report);
+    terminal::open(config, link, report); // of the devpts that is now there
     mounts::go_to(root, report);
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);
@@ -90,6 +91,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     kernel::set_umask(0o022);
     descriptors::close_all_but(link, config, report);
     let ids = accounts::resolve(config, container.maps, &mut container.environment, report);
+    terminal::give(config, ids.user, report);
     // Before there is a program that could look into this process.
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));

@@ -6,6 +6,7 @@
 use core::ffi::c_int;
 
 use crate::config::Config;
+use crate::isolate::terminal;
 use crate::kernel::{self, End, NEVER, Pid};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
@@ -82,6 +83,9 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
             if kernel::is_ignored(signal) {
                 continue;
             }
+            if terminal::takes(signal, &report.undo.terminal) {
+                continue;
+            }
             signal = stop.answer(signal, report);
         }
         let sent = kernel::send_signal(child, signal);
@@ -91,7 +95,9 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         }
         // Ctrl-Z, and now this side: its caller waits for that.
         if signal == libc::SIGTSTP && stop.is_some() {
+            let _ = report.undo.terminal.restore(true);
             report.step(Step::StopSelf, kernel::stop_self());
+            terminal::takes(libc::SIGCONT, &report.undo.terminal);
             // It may not have stopped, or be continued by itself.
             let _ = kernel::send_signal(child, libc::SIGCONT);
         }

@@ -171,6 +171,9 @@ impl<'a> Report<'a> {
         if self.undo.end_children() {
             self.lines = Text::new();
         }
+        if let Err(errno) = self.undo.terminal.restore(true) {
+            self.explain(Step::CallersTerminal, None, errno);
+        }
         if let Err((name, errno)) = self.undo.run() {
             self.explain(Step::RemoveCgroup, Some(name), errno);
         }
@@ -185,6 +188,7 @@ impl<'a> Report<'a> {
             // Nobody is left to tell if the other side, or the standard error, is gone.
             let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
         }
+        let status = if self.undo.terminal.failed { FAILED } else { status };
         if let Some(ending) = self.undo.ending {
             off::turn_off(ending, status, 0);
         }

@@ -7,7 +7,7 @@ use crate::enter::{Container, enter};
 use crate::init::{self, Stop};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
-    cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
+    cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, terminal, volumes,
 };
 use crate::kernel::{self, Given};
 use crate::report::{self, Report};
@@ -40,6 +40,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
         Err(errno) => report.fail(Step::MapStacks, None, *errno),
     };
     descriptors::take_over(config, stack, report);
+    terminal::look_at_callers(config, report); // before the signals are blocked
     let room = core::mem::take(&mut given.variables);
     let maps = idmap::plan(config, given.caller, report);
     let environment = environment::collect(config, variable, caller, room, report);
@@ -71,6 +72,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     cgroup::admit(config, unified, child, report);
     announce::tell_start(config, child, report);
     link::release(link, root, report);
+    terminal::relay(config, link, stack, report);
     let mut stop = Stop::new(config, report);
     let mut heard = Heard { executed: config.as_pid_1, ..Heard::default() };
     if let Some(caller) = monitored {
@@ -79,6 +81,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let end = init::attend(child, Some(&mut stop), report);
     report.undo.child = None;
     let status = end.status();
+    report.undo.end_terminal();
     if status >= report::FAILED || config.json_status_fd.is_some() {
         undo::relay(link, &mut heard);
     }

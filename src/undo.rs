@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use crate::config::Ending;
-use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Pid};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Modes, NEVER, Pid, STDIN};
 use crate::text::{Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
@@ -32,6 +32,19 @@ pub struct Directory {
     pub v2: bool,
 }
 
+/// The program's terminal, as the host side has it.
+pub struct Terminal {
+    /// What the caller sees of it and writes to it goes through this.
+    pub master: Option<Fd>,
+    /// The relay that hands the output on, by its place among them. That of the input is
+    /// the one before.
+    pub output: usize,
+    /// Whether that has told a failure at the end.
+    pub failed: bool,
+    /// How the caller's own terminal was, if he has one.
+    pub callers: Option<Modes>,
+}
+
 /// What was made so far.
 pub struct Undo<'a> {
     /// As pid 1 of a machine: how that ends.
@@ -56,6 +69,8 @@ pub struct Undo<'a> {
     pub here: Fd,
     /// The processes in them may outlive the container's first: end them.
     pub end_all: bool,
+    /// The program's terminal, if it has one.
+    pub terminal: Terminal,
 }
 
 impl<'a> Undo<'a> {
@@ -72,35 +87,72 @@ impl<'a> Undo<'a> {
             pid_file: None,
             here: CURRENT,
             end_all: false,
+            terminal: Terminal { master: None, output: usize::MAX, failed: false, callers: None },
         }
     }
 
     /// Ends the processes that are left. Whether the child had told a failure of its
     /// own, which is then the cause of what failed on this side, and is told.
-    pub fn end_children(&self) -> bool {
+    pub fn end_children(&mut self) -> bool {
+        // As long as it is there, so is its end of the link and of the terminal, and who reads
+        // waits.
+        let killed = end(self.child);
+        if killed || self.child.is_none() {
+            self.end_terminal();
+        }
         for relay in self.relays.as_slice() {
             end(*relay);
         }
-        // As long as it is there, so is its end of the link, and who reads waits.
         let mut heard = Heard::default();
-        if end(self.child)
-            && let Some(link) = self.link
-        {
+        if killed && let Some(link) = self.link {
             relay(link, &mut heard);
         }
         heard.failure
     }
 
+    /// Waits for what the program has written, which is on its way, and gives the caller's
+    /// terminal back: what is told comes after it.
+    pub fn end_terminal(&mut self) {
+        let output = self.relays.as_mut_slice().get_mut(self.terminal.output);
+        if let Some(output) = output.and_then(Option::take) {
+            if self.end_all {
+                for directory in self.cgroups.as_slice() {
+                    end_all(directory.own);
+                }
+            }
+            // It may take long if nobody reads it: now Ctrl-C is thimble's.
+            let _ = self.terminal.restore(false);
+            self.terminal.failed = !drain(output);
+            let _ = self.terminal.restore(true);
+        }
+    }
+
     /// A process was reaped: its number may soon be another's. Whether it was one of
     /// these.
     pub fn forget(&mut self, reaped: Pid) -> bool {
-        for relay in self.relays.as_mut_slice() {
+        for (place, relay) in self.relays.as_mut_slice().iter_mut().enumerate() {
             if *relay == Some(reaped) {
                 *relay = None;
+                if place == self.terminal.output {
+                    self.hang_up();
+                }
                 return true;
             }
         }
         false
+    }
+
+    /// Nobody sees the program's terminal any more: ends it, as when a line is dropped.
+    /// Once nobody has the master, the kernel sends SIGHUP to those inside.
+    fn hang_up(&mut self) {
+        if let Some(input) = self.relays.as_mut_slice().get_mut(self.terminal.output - 1) {
+            end(input.take());
+        }
+        if let Some(master) = self.terminal.master.take() {
+            kernel::close(master);
+        }
+        // At the end once more.
+        let _ = self.terminal.restore(true);
     }
 
     /// Takes the rest back, the last first. Which cgroup could not be removed and why, if
@@ -123,6 +175,36 @@ impl<'a> Undo<'a> {
             done = done.and(Err((LEAF, errno)));
         }
         done
+    }
+}
+
+impl Terminal {
+    /// Gives the caller's terminal back as it was; `whole`: also in how it shows what is
+    /// written to it.
+    pub fn restore(&self, whole: bool) -> kernel::Result<()> {
+        let Some(mut modes) = self.callers else { return Ok(()) };
+        if !whole {
+            modes.show_as_it_is();
+        }
+        kernel::set_modes(STDIN, &modes)
+    }
+}
+
+/// Waits until all output is out, which may be long if nobody reads it: a signal that is
+/// there to end thimble ends the waiting. Whether nothing failed.
+fn drain(output: Pid) -> bool {
+    loop {
+        match kernel::reap_any() {
+            Ok(None) => {}
+            Ok(Some((pid, _))) if pid != output => continue,
+            Ok(Some((_, end))) => return end.is_success(),
+            Err(_) => return true, // it goes on by itself
+        }
+        let signal = kernel::wait_for_signal(NEVER);
+        if matches!(signal, Ok(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)) {
+            end(Some(output));
+            return true;
+        }
     }
 }
 
@@ -186,8 +268,8 @@ pub fn hear(link: Fd, heard: &mut Heard) -> kernel::Result<bool> {
 /// is there or never comes.
 pub fn relay(link: Fd, heard: &mut Heard) {
     // If the other side ended without having read its release, the first answer is that
-    // (ECONNRESET), and what it told comes next: at most its three messages.
-    for _ in 0..4 {
+    // (ECONNRESET), and what it told comes next: at most its four messages.
+    for _ in 0..5 {
         if let Ok(false) = hear(link, heard) {
             break;
         }

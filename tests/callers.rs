@@ -15,6 +15,8 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--workdir", &["/tmp"], "pwd", "/tmp"),
     ("--user", &["0:0"], "id -u", "0"),
     ("--group-add", &["7"], "grep Groups: /proc/self/status", "Groups:\t0 7 "),
+    ("--tty", &[], "tty; test -t 1 && echo well", "/dev/pts/0\r\nwell\r"),
+    ("--interactive", &[], "echo well", "well"),
     ("--as-pid-1", &[], "echo $$", "1"),
     ("--ulimit", &["nofile=99"], "ulimit -n", "99"),
     ("--oom-score-adj", &["500"], "cat /proc/self/oom_score_adj", "500"),
@@ -55,6 +57,8 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--timeout", &["60"], "echo well", "well"),
     ("--stop-signal", &["INT"], "echo well", "well"),
     ("--stop-timeout", &["1"], "echo well", "well"),
+    ("--rm", &[], "echo well", "well"),
+    ("--init", &[], "echo well", "well"),
     ("--die-with-parent", &[], "echo well", "well"),
     ("--verbose", &[], "echo well", "well"),
 ];

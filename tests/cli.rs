@@ -42,7 +42,7 @@ fn an_unknown_option_names_the_nearest_one() {
         ("--what-is-this", ""),
         ("-X", ""),
         ("- ", ""),
-        ("---", ""),
+        ("---", "--rm"),
     ] {
         let hint = match near {
             "" => String::new(),
@@ -202,6 +202,7 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--shm-size=9223372036854775808"],
             "--shm-size=9223372036854775808: must be a size above 0, as in 64m",
         ),
+        (vec!["-dt"], "--tty: needs somebody to sit at it: not with --detach"),
         (
             vec!["--bare", "--shm-size", "1m"],
             "--shm-size: means nothing with --bare, which mounts no /dev/shm",
@@ -245,7 +246,7 @@ fn only_the_letters_of_the_help_are_options() {
         .into_iter()
         .filter_map(|(_, line)| line.strip_prefix("  -").map(|rest| rest.as_bytes()[0]))
         .collect();
-    assert_eq!(known.len(), 8);
+    assert_eq!(known.len(), 10);
     for letter in (1..128).filter(|letter| !known.contains(letter) && *letter != b'-') {
         let word = format!("-{}", letter as char);
         let ran = run(&["run", &word, "x", "/nowhere"]);
@@ -409,7 +410,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 47);
+    assert_eq!(lines.len(), 51);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

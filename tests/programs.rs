@@ -6,7 +6,7 @@ use common::*;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// Debian as a test's own, to be written to: in memory where there is room, since copying it, and
@@ -150,25 +150,6 @@ const REFUSED: &[&str] = &[
 /// hypervisor of the machine, and wait for it.
 const TESTS: &str =
     "exec python3 -m test -j2 -i '*VSOCK*' --junit-xml /result/xml test_subprocess test_socket";
-
-/// A tree that Debian's python comes from, by volumes: source in the image `python`, and place.
-fn python() -> Vec<(PathBuf, String)> {
-    let image = image("python");
-    let only = |directory: &str, is_it: &dyn Fn(&str) -> bool| {
-        let entries = fs::read_dir(image.join(directory)).unwrap().flatten();
-        let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.find(|name| is_it(name)).unwrap()
-    };
-    let version = only("usr/lib", &|name| name.starts_with("python3."));
-    let libraries = only("usr/lib", &|name| name.contains("-linux-"));
-    vec![
-        (image.join("usr/lib").join(&version), format!("/usr/lib/{version}")),
-        (image.join("usr/bin").join(&version), "/usr/bin/python3".into()),
-        (image.join("usr/lib").join(&libraries), "/opt/usr-lib".into()),
-        (image.join("lib").join(&libraries), "/opt/lib".into()),
-        (image.join("etc/services"), "/etc/services".into()),
-    ]
-}
 
 /// The tests of a junit file that were run, and how each ended.
 fn results(file: &Path) -> BTreeMap<String, &'static str> {

@@ -24,6 +24,8 @@ const ROWS: &[Opt] = &[
     Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute))),
     Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user))),
     Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
+    Opt("  -t, --tty                       a terminal of the container's own", Flag(|c, _| yes(&mut c.tty))),
+    Opt("  -i, --interactive               nothing: the input is always connected", Flag(|_, _| None)),
     Opt("      --as-pid-1                  the program itself is pid 1, without an init", Flag(|c, _| yes(&mut c.as_pid_1))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
@@ -69,6 +71,8 @@ const ROWS: &[Opt] = &[
     Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
     Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
     Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
+    Opt("      --rm                        nothing: the container always goes away", Flag(|_, _| None)),
+    Opt("      --init                      nothing: there always is an init", Flag(|_, _| None)),
     Opt("      --die-with-parent           end when the caller ends", Flag(|c, _| yes(&mut c.die_with_parent))),
     Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
 ];

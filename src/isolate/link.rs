@@ -46,7 +46,7 @@ pub fn release(host: Fd, root: Option<Fd>, report: &mut Report) {
 /// Container side: waits to be let go, and takes the root that came with it, if
 /// one did; fails if the host side died instead.
 pub fn wait_for_release(container: Fd, report: &mut Report) -> Option<Fd> {
-    let released = kernel::receive_descriptor(container);
+    let released = kernel::receive_descriptor(container, 0);
     report.step(Step::WaitForRelease, released.and_then(|came| came.ok_or(Errno::EPIPE)))
 }
 

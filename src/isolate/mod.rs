@@ -18,4 +18,5 @@ pub mod program;
 pub mod rootfs;
 pub mod seccomp;
 pub mod status;
+pub mod terminal;
 pub mod volumes;

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
-use crate::isolate::{descriptors, environment, limits, privileges, status};
+use crate::isolate::{descriptors, environment, limits, privileges, status, terminal};
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -47,7 +47,9 @@ impl Program<'_, '_> {
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
-        if !self.config.as_pid_1 {
+        if self.config.tty {
+            terminal::control(self.config, self.report);
+        } else if !self.config.as_pid_1 {
             // What it sends to its process group is not for pid 1, and it can be stopped by
             // SIGTSTP: a group without a parent outside it, in its session, could not.
             self.report.step(Step::OwnGroup, kernel::new_process_group());

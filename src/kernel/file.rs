@@ -2,6 +2,7 @@
 
 use core::ffi::{CStr, c_int, c_long};
 use core::mem::MaybeUninit;
+use core::ptr::null;
 
 use syscalls::Sysno;
 
@@ -122,13 +123,29 @@ pub fn read_start<'a>(directory: Fd, path: &CStr, buffer: &'a mut [u8]) -> Resul
     start
 }
 
-/// write(2) of all bytes, in as many calls as it takes.
+/// What is waited for with `wait_until_ready`: that a descriptor can be read (POLLIN) or
+/// written (POLLOUT) without waiting, or with nothing of that, only that it is hung up.
+pub const fn ready(fd: Fd, events: i16) -> libc::pollfd {
+    libc::pollfd { fd: fd.0, events, revents: 0 }
+}
+
+/// ppoll(2), without a time limit: waits until one of them is ready.
+pub fn wait_until_ready(waits: &mut [libc::pollfd]) -> Result<()> {
+    let none = null::<u8>();
+    // SAFETY: the kernel reads and writes as many as the length says; neither a time nor a set of
+    // signals is given.
+    unsafe { call!(Sysno::ppoll, waits.as_mut_ptr(), waits.len(), none, none, 0) }.map(drop)
+}
+
+/// write(2) of all bytes, in as many calls as it takes, also where somebody has made the
+/// file one that does not wait (O_NONBLOCK).
 pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         // SAFETY: the bytes are readable for their length.
         match unsafe { call!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) } {
             Ok(length) => bytes = bytes.get(length..).unwrap_or(&[]),
             Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait_until_ready(&mut [ready(fd, libc::POLLOUT)])?,
             Err(errno) => return Err(errno),
         }
     }
@@ -195,6 +212,12 @@ pub fn make_device(path: &CStr, device: u64) -> Result<()> {
 pub fn make_file(directory: Fd, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::mknodat, directory.0, path.as_ptr(), libc::S_IFREG | mode, 0) }
+}
+
+/// fchown(2) of the user alone.
+pub fn give(fd: Fd, user: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::fchown, fd.0, user, u32::MAX) }
 }
 
 /// symlinkat(2)

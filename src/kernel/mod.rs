@@ -16,6 +16,7 @@ mod privilege;
 mod process;
 mod signal;
 mod socket;
+mod terminal;
 mod words;
 
 pub use errno::{Errno, Result};
@@ -30,4 +31,5 @@ pub use privilege::*;
 pub use process::*;
 pub use signal::*;
 pub use socket::*;
+pub use terminal::*;
 pub use words::*;

@@ -34,7 +34,7 @@ pub fn block_signals() -> Result<()> {
 }
 
 /// Unblocks one signal, and blocks all others.
-pub(super) fn unblock_one(signal: c_int) -> Result<()> {
+pub fn unblock_one(signal: c_int) -> Result<()> {
     set_mask(ALL & !(1 << (signal - 1)))
 }
 

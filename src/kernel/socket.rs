@@ -34,7 +34,13 @@ impl Passed {
 
 /// sendmsg(2) or recvmsg(2) of one byte, with so many bytes of a control message.
 /// Gives 0 if the other end is closed.
-fn exchange(call: Sysno, socket: Fd, passed: &mut Passed, length: usize) -> Result<usize> {
+fn exchange(
+    call: Sysno,
+    socket: Fd,
+    passed: &mut Passed,
+    length: usize,
+    flags: c_int,
+) -> Result<usize> {
     let mut byte = b'!';
     let mut bytes = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
     // SAFETY: all-zero bytes are a valid msghdr.
@@ -43,7 +49,6 @@ fn exchange(call: Sysno, socket: Fd, passed: &mut Passed, length: usize) -> Resu
     message.msg_iovlen = 1;
     message.msg_control = (&raw mut *passed).cast();
     message.msg_controllen = length as _;
-    let flags = libc::MSG_CMSG_CLOEXEC; // which only receiving minds
     // SAFETY: the message and all that it points to live through the call; the kernel reads or
     // writes the byte and the control message, at most as long as the message says.
     unsafe { call!(call, socket.number(), &raw mut message, flags) }
@@ -54,14 +59,15 @@ pub fn send_descriptor(socket: Fd, fd: Option<Fd>) -> Result<()> {
     let (fd, length) = fd.map_or((-1, 0), |fd| (fd.number(), size_of::<Passed>()));
     let (level, kind) = (libc::SOL_SOCKET, libc::SCM_RIGHTS);
     let mut passed = Passed { length: Passed::LENGTH, level, kind, fd };
-    exchange(Sysno::sendmsg, socket, &mut passed, length).map(drop)
+    exchange(Sysno::sendmsg, socket, &mut passed, length, 0).map(drop)
 }
 
 /// recvmsg(2) of one byte, and of the descriptor that came with it, if one did.
-/// `None` if the other end is closed.
-pub fn receive_descriptor(socket: Fd) -> Result<Option<Option<Fd>>> {
+/// `None` if the other end is closed. With MSG_PEEK in the flags what came stays to be read.
+pub fn receive_descriptor(socket: Fd, flags: c_int) -> Result<Option<Option<Fd>>> {
     let mut passed = Passed { length: 0, level: 0, kind: 0, fd: -1 };
-    let length = exchange(Sysno::recvmsg, socket, &mut passed, size_of::<Passed>())?;
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
+    let length = exchange(Sysno::recvmsg, socket, &mut passed, size_of::<Passed>(), flags)?;
     let came = (passed.fd >= 0).then(|| Fd::new(passed.fd as usize));
     Ok((length > 0).then_some(came))
 }

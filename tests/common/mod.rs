@@ -506,3 +506,22 @@ pub fn probe_root() -> tempfile::TempDir {
     assert!(copied.unwrap().success());
     root
 }
+
+/// A tree that Debian's python comes from, by volumes: source in the image `python`, and place.
+pub fn python() -> Vec<(PathBuf, String)> {
+    let image = image("python");
+    let only = |directory: &str, is_it: &dyn Fn(&str) -> bool| {
+        let entries = fs::read_dir(image.join(directory)).unwrap().flatten();
+        let mut names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.find(|name| is_it(name)).unwrap()
+    };
+    let version = only("usr/lib", &|name| name.starts_with("python3."));
+    let libraries = only("usr/lib", &|name| name.contains("-linux-"));
+    vec![
+        (image.join("usr/lib").join(&version), format!("/usr/lib/{version}")),
+        (image.join("usr/bin").join(&version), "/usr/bin/python3".into()),
+        (image.join("usr/lib").join(&libraries), "/opt/usr-lib".into()),
+        (image.join("lib").join(&libraries), "/opt/lib".into()),
+        (image.join("etc/services"), "/etc/services".into()),
+    ]
+}

@@ -1,4 +1,4 @@
-/* fault [-p] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
+/* fault [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
  *       WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
@@ -15,12 +15,13 @@
  *                            first instruction
  *   waits PID FIRST                a process other than the first waits for signals for the
  *                            first time; it is held as well
- *   left WHAT                a process that outlives the first, or a mount of the host's
+ *   left WHAT                a process that outlives the first, a mount of the host's, or
+ *                            changed modes of the terminal
  *   end STATUS               of the first, as wait(2) has it
  * -p: the program is executed by the first child of the first. -u: as this user and group.
  * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
  * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -s: with FILE
- * as descriptor 4. */
+ * as descriptor 4. -t: with a terminal in the place of IN, in a session of its own. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -41,7 +42,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/user.h>
+#include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 enum { SECONDS = 15, MOST = 64, CALLS = 1024 };
@@ -58,7 +61,7 @@ static pid_t first;
 static const char *where;
 static long number;
 static unsigned count;
-static int error;
+static int error, slave = -1, master = -1;
 
 static void need(int good, const char *what)
 {
@@ -215,7 +218,13 @@ static void start(char **words, long user, const char *cgroup, const char *statu
 {
 	gid_t group = 4242;
 	sigset_t blocked;
+	if (slave >= 0)
+		need(setsid() > 0 && !ioctl(slave, TIOCSCTTY, 0), "session");
 	for (int i = 0; i < 3; i++) {
+		if (i == 0 && slave >= 0) {
+			need(dup2(slave, 0) == 0, "terminal");
+			continue;
+		}
 		int fd = open(words[i], i ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY, 0666);
 		need(fd >= 0 && dup2(fd, i) == i, words[i]);
 		close(fd);
@@ -242,6 +251,15 @@ static void start(char **words, long user, const char *cgroup, const char *statu
 	need(0, words[3]);
 }
 
+/* Ends the input, once that is not the business of this terminal but of another. */
+static void type(void)
+{
+	static int typed;
+	struct termios now;
+	if (!typed && !tcgetattr(slave, &now) && !(now.c_lflag & ICANON))
+		typed = write(master, "\4", 1) == 1;
+}
+
 static size_t mount_table(char *into, size_t size)
 {
 	size_t all = 0;
@@ -257,10 +275,11 @@ int main(int length, char **words)
 {
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
+	struct termios were = { 0 }, are = { 0 };
 	int by_child = 0;
 	const char *cgroup = NULL, *told = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+pu:m:n:c:s:")) != -1) {
+	while ((option = getopt(length, words, "+pu:m:n:c:s:t")) != -1) {
 		if (option == 'p') {
 			by_child = 1;
 		} else if (option == 'u') {
@@ -274,6 +293,11 @@ int main(int length, char **words)
 			need(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
 			need(!(option == 'm' ? mount("none", optarg, "tmpfs", 0, NULL)
 				: umount2(optarg, MNT_DETACH)), optarg);
+		} else if (option == 't') {
+			master = posix_openpt(O_RDWR | O_NOCTTY);
+			need(master >= 0 && !unlockpt(master), "terminal");
+			slave = open(ptsname(master), O_RDWR | O_NOCTTY);
+			need(slave >= 0 && !tcgetattr(slave, &were), "terminal");
 		} else {
 			return 1;
 		}
@@ -300,7 +324,7 @@ int main(int length, char **words)
 	need(write(go[1], "!", 1) == 1, "go");
 	process(first);
 
-	for (int begun = 0, patience = 500; patience > 0;) {
+	for (int begun = 0, ran = 0, patience = 500; patience > 0;) {
 		pid_t pid = waitpid(-1, &status, ended < 0 ? __WALL : __WALL | WNOHANG);
 		if (pid < 0)
 			break;
@@ -334,6 +358,7 @@ int main(int length, char **words)
 			if (by_child ? !strcmp(p->name, "0.1") : parent_of(pid) != first) {
 				printf("program %d %d %d\n", pid, parent_of(pid), first);
 				hold();
+				ran = 1;
 			}
 			/* It stays on the list: what its parent says of it may come later. */
 			p->done = 1;
@@ -341,6 +366,8 @@ int main(int length, char **words)
 		} else if (signal == (SIGTRAP | 0x80)) {
 			at_call(p);
 		}
+		if (ran && slave >= 0)
+			type();
 		ptrace(next, pid, 0, event || signal == (SIGTRAP | 0x80) ? 0 : signal);
 	}
 	for (struct process *p = processes; p < processes + MOST; p++)
@@ -350,6 +377,8 @@ int main(int length, char **words)
 		printf("left a process\n");
 	if (mount_table(after, sizeof after) != table || memcmp(before, after, table))
 		printf("left a mount\n");
+	if (slave >= 0 && (tcgetattr(slave, &are) || memcmp(&were, &are, sizeof are)))
+		printf("left changed modes\n");
 	printf("end %d\n", ended);
 	return 0;
 }
