@@ -18,6 +18,7 @@
 //! | `config` | what a container is to be: plain borrowed data |
 //! | `run` | the host's side, as a list of steps |
 //! | `enter` | the container's side, as a list of steps |
+//! | `exec` | `thimble exec`, as a list of steps: into a container that runs already |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
 //! | `steps`, `report` | the words for each step, told or complained about |
@@ -27,7 +28,7 @@
 //!
 //! # Who may use whom
 //!
-//! `main -> cli, run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
+//! `main -> cli, run, exec -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
 //! and everybody `config`. `kernel` uses nothing of ours.
 
 #![cfg_attr(not(test), no_std)]
@@ -39,6 +40,7 @@
 pub mod cli;
 pub mod config;
 mod enter;
+mod exec;
 mod init;
 mod isolate;
 #[allow(unsafe_code)]
@@ -71,6 +73,7 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
+        Ok(Request::Exec) => exec::exec(&mut config, given),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
             let usage = &parser.usage;

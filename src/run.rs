@@ -37,7 +37,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     };
     descriptors::take_over(config, stack, report);
     let maps = idmap::plan(config, given.caller, report);
-    let environment = environment::collect(config, variable, caller, report);
+    let environment = environment::collect(config, Some(variable), caller, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     volumes::look_up(config, report);

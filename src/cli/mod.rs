@@ -17,6 +17,8 @@ use table::Table;
 pub enum Request {
     /// The container that the configuration describes.
     Run,
+    /// A program in the container that runs already.
+    Exec,
     /// A text, on the standard output.
     Print(Packed),
 }
@@ -33,10 +35,12 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\nexec\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 1] =
-    [Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run }];
+const COMMANDS: [Command; 2] = [
+    Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
+    Command { options: &options::EXEC, operand: c"PID", request: Request::Exec },
+];
 /// The texts.
 const TEXTS: [Packed; 5] =
     [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];

@@ -160,7 +160,7 @@ impl Maker<'_> {
 
 /// Where the hierarchy is mounted that has a controller, and whether it is that of
 /// v2, which has the rest.
-fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], bool) {
+pub fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], bool) {
     let mut unified: &[u8] = &[];
     for line in Parts::of(mounts, b'\n') {
         // proc_pid_mountinfo(5): the mount point is the fifth field, and behind a

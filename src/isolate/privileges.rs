@@ -5,7 +5,6 @@
 
 use crate::config::Config;
 use crate::isolate::accounts::Ids;
-use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
 use crate::kernel::{self, Errno, left_out};
 use crate::report::Report;
@@ -66,8 +65,8 @@ fn right_to_load(config: &Config) -> u64 {
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
 /// by it. Whoever takes pid 1 over has gained next to nothing. Gives what of that
-/// `settle` is to leave.
-pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Report) -> u64 {
+/// `settle` is to leave. `keep_groups` says that no others may be set.
+pub fn cut_down(config: &Config, ids: &Ids, keep_groups: bool, report: &mut Report) -> u64 {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
@@ -78,9 +77,14 @@ pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Re
     if filtered {
         seccomp::load(report);
     }
-    let stay = left_out(c"groups") || maps.is_some_and(|maps| maps.deny_groups);
+    let stay = left_out(c"groups") || keep_groups;
     if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
         report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
+    }
+    // So that who looks at pid 1 can tell, as soon as there is a program, that it is under a
+    // filter of its own (see `running`).
+    if config.filter_file().is_some() && config.no_new_privileges() {
+        report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
     }
     if untouched(config) || left_out(c"capabilities") {
         return 0;

@@ -5,6 +5,8 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
+use crate::isolate::link::{self, Link};
+use crate::isolate::running::Running;
 use crate::isolate::{environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
@@ -19,7 +21,16 @@ struct Program<'a, 'r> {
     environment: Argv<'a>,
     ids: &'a Ids,
     filter: &'a [u8],
+    entry: Option<Entry<'a>>,
     report: &'a mut Report<'r>,
+}
+
+/// How the program's process comes into a container that runs already.
+pub struct Entry<'a> {
+    /// The container.
+    pub running: &'a Running,
+    /// The line to the process that waits for it.
+    pub link: &'a Link,
 }
 
 /// Starts the program. When this returns, it has been executed, or has told
@@ -29,27 +40,37 @@ pub fn start(
     environment: Argv,
     ids: &Ids,
     filter: &[u8],
+    entry: Option<Entry>,
     stack: &mut Stack,
     report: &mut Report,
-) -> Pid {
+) -> kernel::Result<Pid> {
     let command = config.command.unwrap_or(Argv::SHELL);
-    let mut program = Program { config, command, environment, ids, filter, report };
-    let spawned = kernel::spawn(stack, &mut program, |program| program.execute());
-    program.report.step(Step::Clone, spawned)
+    let mut program = Program { config, command, environment, ids, filter, entry, report };
+    kernel::spawn(stack, &mut program, |program| program.execute())
 }
 
 impl Program<'_, '_> {
     /// Everything between the clone and the program's first instruction.
     fn execute(&mut self) -> u8 {
+        let line = self.entry.as_ref().map(|entry| {
+            let line = entry.link.keep_container_end();
+            entry.running.enter(self.report);
+            let keep_groups = entry.running.only_group().is_some();
+            privileges::cut_down(self.config, self.ids, keep_groups, self.report);
+            line
+        });
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
-        self.report.step(Step::ResetSignals, reset_signals());
+        self.report.step(Step::ResetSignals, kernel::unblock_signals());
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
-        if self.config.pid == Some(Share::Host) {
-            // No pid namespace ends it with pid 1. After the change of ids, which clears this.
+        if line.is_some() || self.config.pid == Some(Share::Host) {
+            // No pid namespace ends it with its parent. After the change of ids, which clears this.
             self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        }
+        if let Some(line) = line {
+            link::check_host(line, self.report);
         }
         self.report.tell(Step::Execute, Some(name));
         // From here on perhaps no file can be written to, no time is left, or no system call
@@ -106,10 +127,9 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
     worst
 }
 
-/// Ignored and blocked signals would pass through execve(2). Those that are
-/// ignored are looked up: one look instead of 62 system calls, which it takes
-/// if a long list of groups stands before that line.
-fn reset_signals() -> kernel::Result<()> {
+/// Ignored signals would pass through execve(2). They are looked up: one look instead of
+/// 62 system calls, which it takes if a long list of groups stands before that line.
+pub fn reset_signals() -> kernel::Result<()> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
     let ignored = match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
@@ -121,5 +141,5 @@ fn reset_signals() -> kernel::Result<()> {
             kernel::default_action(signal)?;
         }
     }
-    kernel::unblock_signals()
+    Ok(())
 }
