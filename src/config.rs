@@ -55,6 +55,12 @@ pub struct Config<'a> {
     pub cgroup_conf: List<&'a CStr>,
     /// The cgroup to make the container's in.
     pub cgroup_parent: Option<&'a CStr>,
+    /// Seconds until it is stopped; 0 for never.
+    pub timeout: u64,
+    /// What it is stopped by: the number of a signal.
+    pub stop_signal: u64,
+    /// Seconds from then on until it is killed.
+    pub stop_timeout: u64,
     /// Tell every step.
     pub verbose: bool,
     /// Only the article's namespaces, and nothing in the root but /proc.
@@ -191,6 +197,9 @@ impl<'a> Config<'a> {
             cpuset_cpus: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
+            timeout: 0,
+            stop_signal: libc::SIGTERM as u64,
+            stop_timeout: 10,
             verbose: false,
             bare: false,
             mounts: List::new(),

@@ -76,7 +76,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     mounts::go_to(root, report);
     volumes::mount_all(config, root, proc, report);
     rootfs::seal(config, root, proc, report);
-    rootfs::enter(config, mapped.is_some(), report);
+    rootfs::enter(config, mapped.is_some(), root, proc, report);
     namespaces::set_up_network(config, report);
 
     limits::set_oom_score(config, report);
@@ -89,7 +89,6 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));
     }
-    report.step(Step::ResetSignals, program::reset_signals());
     let rest = privileges::cut_down(config, &ids, only_group.is_some(), report);
     let program = program::start(
         config,
@@ -105,5 +104,5 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
 
-    init::attend(program, report).status()
+    init::attend(program, None, report).status()
 }

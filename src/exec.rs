@@ -33,14 +33,17 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
         Err(errno) => report.fail(Step::MapStacks, None, *errno),
     };
     descriptors::take_over(config, stack, report);
+    // What the caller ignores, as nohup(1) does, is not passed on.
+    let ignored = report.step(Step::BlockSignals, program::ignored_signals());
     descriptors::close_rest(config, report);
     // The file that was executed has a number for a name.
     report.step(Step::CopyItself, kernel::set_name(c"thimble"));
     let mut environment = environment::collect(config, None, given.environment, report);
     let filter = seccomp::read(config, report);
     let container = running::find(config, None, report);
-    report.step(Step::BlockSignals, kernel::block_signals());
-    report.step(Step::ResetSignals, program::reset_signals());
+    let passed_over = ignored & !(1 << (libc::SIGCHLD - 1));
+    report.step(Step::BlockSignals, kernel::block_signals_but(passed_over));
+    report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
     let link = Link::new(report);
 
     if !left_out(c"undumpable") {
@@ -69,7 +72,7 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     // A report of its own: what this one has to take back is not to be taken back inside.
     let mut inside = Report::new();
     inside.verbose = config.verbose;
-    let entry = Entry { running: &container, link: &link };
+    let entry = Entry { running: &container, link: &link, ignored };
     let variables = environment::vector(&environment);
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
@@ -78,7 +81,7 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     link.keep_host_end();
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
-    let end = init::attend(program, report);
+    let end = init::attend(program, None, report);
     report.undo.child = None;
     report.end(end.status())
 }

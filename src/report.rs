@@ -13,6 +13,8 @@ use crate::steps::Step;
 use crate::text::{self, Packed, Text};
 use crate::undo::Undo;
 
+/// Exit status where its time was up, as timeout(1) has it.
+pub const TIMED_OUT: u8 = 124;
 /// Exit status of any failure of thimble's own, as docker, env(1) and others have it.
 pub const FAILED: u8 = 125;
 /// Exit status where the command cannot be executed.

@@ -3,7 +3,7 @@
 
 use crate::config::Config;
 use crate::enter::{Container, enter};
-use crate::init;
+use crate::init::{self, Stop};
 use crate::isolate::link::{self, Link};
 use crate::isolate::{
     cgroup, descriptors, environment, idmap, namespaces, rootfs, seccomp, volumes,
@@ -65,7 +65,8 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     rootfs::go_away(report);
     cgroup::admit(config, unified, child, report);
     link::release(link, root, report);
-    let end = init::attend(child, report);
+    let mut stop = Stop::new(config, report);
+    let end = init::attend(child, Some(&mut stop), report);
     report.undo.child = None;
     let status = end.status();
     if (report::FAILED..=report::NOT_FOUND).contains(&status) {
@@ -75,5 +76,5 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
         let what = c"the program used up its memory and was killed";
         report.complain(what, c"", Packed::NONE);
     }
-    report.end(status)
+    report.end(if stop.timed_out { report::TIMED_OUT } else { status })
 }

@@ -114,7 +114,9 @@ steps! {
     Filter = "load the seccomp filter",
     LoadFile = "load the seccomp filter of",
     Execute = "execute",
+    ReadClock = "read the clock",
     WaitForSignal = "wait for a signal",
+    Kill = "kill the container",
     Wait = "wait",
 }
 
@@ -148,8 +150,6 @@ hints! {
         => "entering a network namespace needs root",
     Clone EAGAIN
         => "a limit on processes leaves no room for pid 1 and the program",
-    PivotRoot EINVAL
-        => "this root has no parent mount: see --no-pivot",
     Clone EPERM
         => "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one",
     Clone ENOSPC

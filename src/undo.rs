@@ -91,10 +91,12 @@ impl<'a> Undo<'a> {
     }
 }
 
-/// Ends a child. It was not reaped, so it is there to be signalled and waited for.
+/// Ends a child. It was not reaped, so it is there to be signalled and waited for. If it
+/// cannot be, it ends with this side.
 fn end(child: Option<Pid>) {
-    if let Some(child) = child {
-        let _ = kernel::send_signal(child, libc::SIGKILL);
+    if let Some(child) = child
+        && kernel::send_signal(child, libc::SIGKILL).is_ok()
+    {
         let _ = kernel::wait_for(child);
     }
 }

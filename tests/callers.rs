@@ -48,6 +48,9 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--cgroup-conf", &["pids.max=5"], "echo well", "well"),
     ("--cgroup-parent", &["/"], "echo well", "well"),
     ("--name", &["test-callers-NUMBER"], "hostname", "test-callers-NUMBER"),
+    ("--timeout", &["60"], "echo well", "well"),
+    ("--stop-signal", &["INT"], "echo well", "well"),
+    ("--stop-timeout", &["1"], "echo well", "well"),
     ("--verbose", &[], "echo well", "well"),
 ];
 

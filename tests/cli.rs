@@ -72,6 +72,42 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--pids-limit", "-2"],
             "--pids-limit -2: must be a whole number from 1 to 4194304, or -1 for no limit",
         ),
+        (
+            vec!["--timeout", "1s"],
+            "--timeout 1s: must be a whole number of seconds, or -1 for no limit",
+        ),
+        (
+            vec!["--timeout", "-2"],
+            "--timeout -2: must be a whole number of seconds, or -1 for no limit",
+        ),
+        (
+            vec!["--timeout", "0.5"],
+            "--timeout 0.5: must be a whole number of seconds, or -1 for no limit",
+        ),
+        (
+            vec!["--stop-timeout="],
+            "--stop-timeout=: must be a whole number of seconds, or -1 for no limit",
+        ),
+        (
+            vec!["--stop-timeout", "18446744073709551616"],
+            "--stop-timeout 18446744073709551616: must be a whole number of seconds, or -1 for no limit",
+        ),
+        (
+            vec!["--stop-signal", "TERMINATE"],
+            "--stop-signal TERMINATE: must be a signal, as TERM, RTMIN+3, or a number up to 64",
+        ),
+        (
+            vec!["--stop-signal", "0"],
+            "--stop-signal 0: must be a signal, as TERM, RTMIN+3, or a number up to 64",
+        ),
+        (
+            vec!["--stop-signal", "65"],
+            "--stop-signal 65: must be a signal, as TERM, RTMIN+3, or a number up to 64",
+        ),
+        (
+            vec!["--stop-signal", "RTMIN+31"],
+            "--stop-signal RTMIN+31: must be a signal, as TERM, RTMIN+3, or a number up to 64",
+        ),
         (vec!["-e", "=x"], "-e =x: must be NAME or NAME=VALUE"),
         (vec!["-e="], "-e=: must be NAME or NAME=VALUE"),
         (vec!["--env", ""], "--env : must be NAME or NAME=VALUE"),
@@ -370,7 +406,7 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 39);
+    assert_eq!(lines.len(), 42);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");

@@ -450,6 +450,25 @@ fn a_signal_reaches_the_program() {
 }
 
 #[test]
+fn a_signal_that_the_caller_ignores_does_not_reach_it() {
+    let container = container(&[], READY);
+    let script = format!(
+        "trap '' HUP; exec {} exec {} sh -c 'trap \"echo told\" HUP; echo ready; read -r _; echo end'",
+        thimble().display(),
+        container.pid()
+    );
+    let mut line = command("sh", &["-c", &script]);
+    let mut child = line.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    output.read_line(&mut String::new()).unwrap();
+    signal(child.id(), libc::SIGHUP);
+    drop(child.stdin.take());
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), child.wait().unwrap().code()), ("end\n", Some(0)));
+}
+
+#[test]
 fn it_ends_with_the_container_and_with_its_own_runner() {
     let mut container = container(&[], READY);
     let (mut child, mut output) = start(&container, "echo ready; exec sleep 1000");

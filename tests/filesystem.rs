@@ -331,3 +331,25 @@ fn after_a_pivot_the_hosts_tree_is_gone_also_for_who_unmounts_the_root() {
     // The control, and what --no-pivot gives up: the host's tree is still there below.
     assert_eq!(look(&["--no-pivot"]), "out");
 }
+
+#[test]
+fn who_is_in_a_chroot_already_gets_a_container_with_no_way_out_of_either() {
+    // The chroot is a mount, and what it is mounted on is shared, as hosts have it: the kernel
+    // pivots no such root away, and a second chroot alone does not hold.
+    let set = "set -e; cd \"$1\"; mount -t tmpfs none .; cd \"$1\"; mkdir jail; mount --bind jail jail; \
+        mount --make-rshared /; cp -a \"$2/.\" jail; mkdir jail/image; cp -a \"$3/.\" jail/image; \
+        cp \"$4\" jail/thimble; echo > mark; shift 4; exec chroot jail \"$@\"";
+    let look = |program: std::path::PathBuf, left_out: &str, options: &[&str]| {
+        let (place, image) = (tempfile::tempdir().unwrap(), probe_root());
+        let mark = place.path().join("mark");
+        let mut jailed = command("unshare", &["--mount", "sh", "-c", set, "sh"]);
+        jailed.arg(place.path()).arg(busybox()).arg(image.path()).arg(program);
+        jailed.args(["/thimble", "run"]).args(options).args(["/image", "probe", "chroots"]);
+        Ran::of(jailed.arg(mark).env("THIMBLE_LEAVE_OUT", left_out).output().unwrap())
+    };
+    for options in [&[][..], &["--no-pivot"], &["--bare"], &["--bare", "--no-pivot"]] {
+        let ran = look(thimble(), "", options);
+        assert!(ran.status == Some(1) && ran.out.contains("No such file"), "{options:?}: {ran:?}");
+    }
+    assert_eq!(look(thimble_without(), "pivot", &[]).status, Some(0));
+}

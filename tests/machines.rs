@@ -4,25 +4,14 @@
 #![cfg(target_arch = "x86_64")]
 
 mod common;
-use common::*;
+use common::machine::{Initramfs, TRY, Tried, tried};
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::process::Stdio;
-use std::sync::{Mutex, OnceLock};
+use std::sync::OnceLock;
 
-/// What runs first: thimble pivots, which takes a root that is a mount on something.
-const INIT: &str = "#!/bin/busybox sh
-/bin/busybox mkdir /new
-/bin/busybox mount -t tmpfs none /new
-/bin/busybox cp -a /bin /image /thimble /test /proc /sys /dev /etc /new/
-exec /bin/busybox switch_root /new /bin/busybox sh /test
-";
-
-/// What is tried in each machine. `t NAME COMMAND...` prints what the command
-/// prints, and its status, between two lines that name it.
+/// What is tried in each machine.
 const TEST: &str = r#"
 /bin/busybox --install -s /bin
+mkdir /proc /sys /dev /etc
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 v1() { mkdir -p /sys/fs/cgroup/$1; mount -t cgroup -o $1 cgroup /sys/fs/cgroup/$1; }
 case $(cat /proc/cmdline) in
@@ -31,7 +20,6 @@ case $(cat /proc/cmdline) in
 *layout=hybrid*) mount -t tmpfs cgroup /sys/fs/cgroup; v1 memory; v1 cpuset
     mkdir /sys/fs/cgroup/unified; mount -t cgroup2 cgroup /sys/fs/cgroup/unified;;
 esac
-t() { name=$1; shift; echo "BEGIN $name"; "$@" 2>&1; echo "END $? $name"; }
 host() { cat /proc/self/mountinfo; find /sys/fs/cgroup -type d | sort; }
 host > /before
 run="/thimble run"
@@ -60,67 +48,21 @@ t unchanged cmp /before /after
 poweroff -f
 "#;
 
-/// What the machine's console says, by the name of what was tried: the status, and what it
-/// printed.
-fn boot(layout: &str) -> BTreeMap<String, (i32, String)> {
-    // One at a time: a machine without a processor for seconds thinks that it is stuck.
-    static ALONE: Mutex<()> = Mutex::new(());
-    let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    static INITRAMFS: OnceLock<tempfile::TempDir> = OnceLock::new();
-    let place = INITRAMFS.get_or_init(|| {
-        let place = tempfile::tempdir().unwrap();
-        let root = place.path().join("root");
-        for directory in ["bin", "proc", "sys", "dev", "etc"] {
-            fs::create_dir_all(root.join(directory)).unwrap();
-        }
-        fs::copy(busybox().join("bin/busybox"), root.join("bin/busybox")).unwrap();
-        fs::copy(thimble(), root.join("thimble")).unwrap();
-        fs::write(root.join("test"), TEST).unwrap();
-        fs::write(root.join("init"), INIT).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(root.join("init"), mode).unwrap();
-        let script = "cp -a \"$0/.\" root/image && cd root && find . | cpio -o -H newc -R 0:0 > ../initramfs";
-        let packed = command("sh", &["-c", script]).arg(busybox()).current_dir(place.path()).output();
-        assert!(packed.unwrap().status.success());
-        place
+fn boot(layout: &str) -> Tried {
+    static INITRAMFS: OnceLock<Initramfs> = OnceLock::new();
+    let initramfs = INITRAMFS.get_or_init(|| {
+        let initramfs = Initramfs::new();
+        initramfs.add("init", format!("#!/bin/busybox sh\n{TRY}{TEST}"));
+        initramfs.pack()
     });
-    let machine =
-        command("timeout", &["300", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max"])
-            .args(["-smp", "2", "-m", "512M", "-nographic", "-no-reboot", "-net", "none"])
-            .arg("-kernel")
-            .arg(image("kernel").join("vmlinuz"))
-            .arg("-initrd")
-            .arg(place.path().join("initramfs"))
-            .args(["-append", &format!("console=ttyS0 panic=-1 quiet layout={layout}")])
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-    let console = String::from_utf8_lossy(&machine.stdout).replace('\r', "");
-    let mut found = BTreeMap::new();
-    let mut lines = console.lines();
-    while let Some(line) = lines.next() {
-        let Some((_, name)) = line.split_once("BEGIN ") else { continue };
-        let mut printed = String::new();
-        for line in lines.by_ref() {
-            if let Some((status, ended)) =
-                line.strip_prefix("END ").and_then(|end| end.split_once(' '))
-            {
-                assert_eq!(ended, name, "{console}");
-                found.insert(name.to_string(), (status.parse().unwrap(), printed));
-                break;
-            }
-            // The kernel tells of whom it kills for memory.
-            if !line.starts_with('[') {
-                printed += &format!("{line}\n");
-            }
-        }
-    }
+    let console = initramfs.boot(&format!("console=ttyS0 layout={layout}"), &[]).out;
+    let found = tried(&console);
     assert_eq!(found.get("unchanged"), Some(&(0, String::new())), "{layout}: {console}");
     found
 }
 
 /// Every limit bites.
-fn limits_hold(found: &BTreeMap<String, (i32, String)>) {
+fn limits_hold(found: &Tried) {
     let get = |name: &str| (found[name].0, found[name].1.as_str());
     assert_eq!(get("status"), (7, ""));
     assert_eq!(get("posture"), (0, "0\nCapEff:\t00000000800405fb\nNoNewPrivs:\t1\nSeccomp:\t2\n"));

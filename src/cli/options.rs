@@ -12,7 +12,7 @@ use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
     check_user, check_volume, pack, pack_list, parse_fraction, parse_limit, parse_size,
-    parse_whole, place_in,
+    parse_whole, place_in, signal,
 };
 
 // Those that more than one command has.
@@ -76,6 +76,9 @@ const ROWS: &[Opt] = &[
     Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
     Opt("\nlife:", Title),
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
+    Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
+    Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
     VERBOSE,
 ];
 
@@ -289,6 +292,21 @@ fn limit(
         *place = Some(limit);
     }
     None
+}
+
+/// Sets a time, where -1 is centuries.
+#[inline(never)]
+fn seconds(field: &mut u64, value: &CStr) -> Option<Packed> {
+    let word = value.to_bytes();
+    let seconds = if word == b"-1" { Some(u64::MAX) } else { parse_whole(word) };
+    *field = seconds.unwrap_or(0);
+    seconds.is_none().then_some(pack!("must be a whole number of seconds, or -1 for no limit"))
+}
+
+fn stop_signal(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let number = signal(value.to_bytes());
+    config.stop_signal = number.unwrap_or(0);
+    number.is_none().then_some(pack!("must be a signal, as TERM, RTMIN+3, or a number up to 64"))
 }
 
 fn check_list(list: &CStr) -> Option<Packed> {

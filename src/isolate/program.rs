@@ -31,6 +31,8 @@ pub struct Entry<'a> {
     pub running: &'a Running,
     /// The line to the process that waits for it.
     pub link: &'a Link,
+    /// The signals that are ignored here.
+    pub ignored: u64,
 }
 
 /// Starts the program. When this returns, it has been executed, or has told
@@ -62,7 +64,8 @@ impl Program<'_, '_> {
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
-        self.report.step(Step::ResetSignals, kernel::unblock_signals());
+        let ignored = self.entry.as_ref().map_or_else(ignored_signals, |entry| Ok(entry.ignored));
+        self.report.step(Step::ResetSignals, ignored.and_then(reset_signals));
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
         if line.is_some() || self.config.pid == Some(Share::Host) {
@@ -127,19 +130,23 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
     worst
 }
 
-/// Ignored signals would pass through execve(2). They are looked up: one look instead of
-/// 62 system calls, which it takes if a long list of groups stands before that line.
-pub fn reset_signals() -> kernel::Result<()> {
+/// The signals that are ignored, a bit each. One look instead of 62 system calls, which
+/// it takes if a long list of groups stands before that line.
+pub fn ignored_signals() -> kernel::Result<u64> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    let ignored = match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
-        Err(Errno::ENODATA) => ANY,
-        found => found?,
-    };
+    match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
+        Err(Errno::ENODATA) => Ok(ANY),
+        found => found,
+    }
+}
+
+/// Ignored and blocked signals would pass through execve(2).
+fn reset_signals(ignored: u64) -> kernel::Result<()> {
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;
         }
     }
-    Ok(())
+    kernel::unblock_signals()
 }

@@ -113,6 +113,15 @@ pub fn pivot_root() -> Result<()> {
     unsafe { perform!(Sysno::pivot_root, c".".as_ptr(), c".".as_ptr()) }
 }
 
+/// mount(2) with MS_MOVE: the current directory, which must be a mount, to what lies on top
+/// of `/`. ELOOP if it is that itself.
+pub fn move_over_root() -> Result<()> {
+    let none = null::<c_char>();
+    let (from, to) = (c".".as_ptr(), c"/".as_ptr());
+    // SAFETY: both paths are NUL-terminated and only read; the rest may be null.
+    unsafe { perform!(Sysno::mount, from, to, none, libc::MS_MOVE, none) }
+}
+
 /// umount2(2) with MNT_DETACH: the mount and all below it leave the tree at
 /// once, also while in use.
 pub fn detach(target: &CStr) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The names of the capabilities.
 
-use super::{PackedList, pack_list, place_by};
+use super::{PackedList, pack_list, place_of_name, without};
 
 /// By number, as in capabilities(7), without their `CAP_`, each up to a NUL.
 const NAMES: PackedList = pack_list!(
@@ -15,15 +15,11 @@ const NAMES: PackedList = pack_list!(
 /// The set that a name means: one capability, with or without `CAP_` and in
 /// any case of letters, or every one for `ALL`.
 pub fn capability(name: &[u8]) -> Option<u64> {
-    let place = |list, name| place_by(u8::eq_ignore_ascii_case, list, name);
-    if place(pack_list!("ALL\0"), name).is_some() {
+    if place_of_name(pack_list!("ALL\0"), name).is_some() {
         return Some(u64::MAX);
     }
-    let bare = match name.split_at_checked(4) {
-        Some((start, rest)) if place(pack_list!("CAP_\0"), start).is_some() => rest,
-        _ => name,
-    };
-    place(NAMES, bare).map(|number| 1 << number)
+    let bare = without(pack_list!("CAP_\0"), 4, name);
+    place_of_name(NAMES, bare).map(|number| 1 << number)
 }
 
 #[cfg(test)]

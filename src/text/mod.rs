@@ -10,6 +10,7 @@ mod limits;
 mod numbers;
 mod packed;
 mod rules;
+mod signals;
 mod similar;
 
 pub use accounts::{
@@ -22,12 +23,13 @@ pub use errors::push_error;
 pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
-pub use packed::{Packed, PackedList, pack_bytes, packed_length, place_by, place_in};
+pub use packed::{Packed, PackedList, pack_bytes, packed_length, place_in, place_of_name, without};
 pub(crate) use packed::{pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
     check_oom_score, check_tmpfs, check_volume, parse_id_map,
 };
+pub use signals::signal;
 pub use similar::nearest;
 
 use core::ffi::CStr;

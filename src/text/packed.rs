@@ -120,8 +120,22 @@ pub fn place_in(list: PackedList, word: &[u8]) -> Option<usize> {
     place_by(u8::eq, list, word)
 }
 
-/// The same, where `same` compares two letters.
-pub fn place_by(same: fn(&u8, &u8) -> bool, list: PackedList, word: &[u8]) -> Option<usize> {
+/// The same for a name in any case of letters.
+#[inline(never)]
+pub fn place_of_name(list: PackedList, word: &[u8]) -> Option<usize> {
+    place_by(u8::eq_ignore_ascii_case, list, word)
+}
+
+/// A name without what may stand before it, the only text of `list`, of so many bytes.
+pub fn without(list: PackedList, length: usize, name: &[u8]) -> &[u8] {
+    match name.split_at_checked(length) {
+        Some((start, rest)) if place_of_name(list, start).is_some() => rest,
+        _ => name,
+    }
+}
+
+/// The place of a word, where `same` compares two letters.
+fn place_by(same: fn(&u8, &u8) -> bool, list: PackedList, word: &[u8]) -> Option<usize> {
     let mut place = 0;
     // So much of the word the text has been until now.
     let mut at = 0;

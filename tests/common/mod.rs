@@ -3,11 +3,14 @@
 
 #![allow(dead_code)]
 
+pub mod machine;
+
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -206,6 +209,73 @@ pub fn sh(options: &[&str], script: &str) -> Ran {
     words.extend(options);
     words.extend([root.to_str().unwrap(), "/bin/sh", "-c", script]);
     run(&words)
+}
+
+/// A running thimble, ended with the test whatever becomes of it.
+pub struct Running(Option<Child>);
+
+impl Running {
+    /// What this command starts, with its output for the test to read.
+    pub fn new(mut command: Command) -> Running {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running(Some(command.spawn().unwrap()))
+    }
+
+    pub fn id(&self) -> u32 {
+        self.0.as_ref().unwrap().id()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: i32) {
+        // SAFETY: a process of the test's own, which it has not waited for.
+        assert_eq!(unsafe { libc::kill(self.id() as i32, signal) }, 0);
+    }
+
+    /// The next line that it prints.
+    pub fn line(&mut self) -> String {
+        let output = self.0.as_mut().unwrap().stdout.as_mut().unwrap();
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        // Byte by byte: what follows is for who waits.
+        while output.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+            line.extend(byte);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    pub fn kill(mut self) {
+        let mut child = self.0.take().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Whether it has ended.
+    pub fn is_over(&mut self) -> bool {
+        self.0.as_mut().unwrap().try_wait().unwrap().is_some()
+    }
+
+    /// What it printed and how it ended, within ten seconds.
+    pub fn wait(mut self) -> Ran {
+        eventually("it ends", || self.is_over());
+        Ran::of(self.0.take().unwrap().wait_with_output().unwrap())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Starts `thimble run OPTIONS BUSYBOX /bin/sh -c SCRIPT`.
+pub fn start(options: &[&str], script: &str) -> Running {
+    let root = busybox();
+    let mut words = vec!["run"];
+    words.extend(options);
+    words.extend([root.to_str().unwrap(), "/bin/sh", "-c", script]);
+    Running::new(command(thimble(), &words))
 }
 
 /// The host's mount table.

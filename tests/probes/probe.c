@@ -115,6 +115,12 @@ static int chroots(char **a)
     return refused_if(chroot("."), "chroot") || opens(argument(a, 0), O_PATH);
 }
 
+/* unmounts MARK: its own root off the mount table, and out over what is below it. */
+static int unmounts(char **a)
+{
+    return refused_if(umount2("/", MNT_DETACH), "umount2") || (climb(argument(a, 0)) && chroots(a));
+}
+
 /* terminal REQUEST: an ioctl of one byte on standard input. */
 static int terminal(char **a)
 {
@@ -489,7 +495,7 @@ static int spin(char **a)
 
 static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "open", opening }, { "filled", filled }, { "descriptor", descriptor }, { "here", here },
-    { "chroots", chroots }, { "terminal", terminal }, { "mounts", mounts }, { "write", writing }, { "nested", nested },
+    { "chroots", chroots }, { "unmounts", unmounts }, { "terminal", terminal }, { "mounts", mounts }, { "write", writing }, { "nested", nested },
     { "namespaces", namespaces }, { "node", node }, { "link", link_at }, { "handle", handle },
     { "by-handle", by_handle }, { "with-key", with_key }, { "key", key }, { "seize", seize },
     { "runner", runner }, { "signals", signals }, { "process", process },
