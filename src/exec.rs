@@ -77,7 +77,6 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
     report.undo.child = Some(program);
-    container.let_go();
     link.keep_host_end();
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));

@@ -64,7 +64,6 @@ steps! {
     FindProcess = "look at process",
     FindProgram = "find the program of process",
     JoinNamespace = "join the container's",
-    ReadMap = "read the container's map",
     JoinCgroup = "join the container's cgroup",
     SetDeathSignal = "set the death signal",
     WaitForRelease = "wait for release",
@@ -201,7 +200,7 @@ hints! {
     FindProgram EAGAIN | FindProgram ESRCH
         => "the container is still being set up, or at its end",
     FindProgram ENOENT
-        => "this takes a kernel with CONFIG_PROC_CHILDREN",
+        => "it has just ended, or the kernel lacks CONFIG_PROC_CHILDREN",
     JoinNamespace EACCES | JoinNamespace EPERM
         => "a container is entered by its own user, or by root",
     Execute ENOEXEC

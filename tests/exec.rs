@@ -330,7 +330,7 @@ fn a_container_that_is_not_set_up_yet_is_not_entered() {
         !first.is_empty()
     });
     let line = format!(
-        "thimble: find the program of process {first}: ESRCH: No such process\n\
+        "thimble: find the program of process {first}: EAGAIN: Resource temporarily unavailable\n\
          thimble: hint: the container is still being set up, or at its end\n"
     );
     refused(run(&["exec", &first, "/bin/true"]), &line);

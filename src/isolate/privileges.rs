@@ -3,6 +3,8 @@
 //! hands most of it on to; the rest the program's process does on the way to its
 //! exec.
 
+use core::ffi::CStr;
+
 use crate::config::Config;
 use crate::isolate::accounts::Ids;
 use crate::isolate::seccomp;
@@ -23,6 +25,9 @@ const fn set(numbers: &[u32]) -> u64 {
 /// What a container keeps by default, as with podman: CHOWN DAC_OVERRIDE FOWNER
 /// FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT SETFCAP.
 const DEFAULT: u64 = set(&[0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31]);
+
+/// pid 1's name, where its program is under a filter of a file.
+pub const OTHER_FILTER: &CStr = c"thimble-seccomp";
 
 const KILL: u64 = set(&[5]);
 const SYS_ADMIN: u64 = set(&[21]);
@@ -81,10 +86,10 @@ pub fn cut_down(config: &Config, ids: &Ids, keep_groups: bool, report: &mut Repo
     if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
         report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
     }
-    // So that who looks at pid 1 can tell, as soon as there is a program, that it is under a
-    // filter of its own (see `running`).
-    if config.filter_file().is_some() && config.no_new_privileges() {
-        report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
+    // By this, who looks at pid 1 can tell that the program is under another filter. The
+    // program's own name is that of its file.
+    if config.filter_file().is_some() {
+        report.step(Step::Filter, kernel::set_name(OTHER_FILTER));
     }
     if untouched(config) || left_out(c"capabilities") {
         return 0;
