@@ -33,6 +33,8 @@ pub struct Config<'a> {
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
+    /// The program is pid 1 itself.
+    pub as_pid_1: bool,
     /// So many descriptors from 3 on are the program's too.
     pub preserve_fds: u32,
     /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
@@ -61,6 +63,8 @@ pub struct Config<'a> {
     pub stop_signal: u64,
     /// Seconds from then on until it is killed.
     pub stop_timeout: u64,
+    /// It ends when the caller ends.
+    pub die_with_parent: bool,
     /// Tell every step.
     pub verbose: bool,
     /// Only the article's namespaces, and nothing in the root but /proc.
@@ -185,6 +189,7 @@ impl<'a> Config<'a> {
             user: None,
             group_add: List::new(),
             ulimits: [None; LIMITS],
+            as_pid_1: false,
             preserve_fds: 0,
             shm_size: None,
             oom_score_adj: None,
@@ -200,6 +205,7 @@ impl<'a> Config<'a> {
             timeout: 0,
             stop_signal: libc::SIGTERM as u64,
             stop_timeout: 10,
+            die_with_parent: false,
             verbose: false,
             bare: false,
             mounts: List::new(),

@@ -32,11 +32,17 @@ pub struct Container<'a> {
     pub maps: Option<&'a Maps<'a>>,
     /// The stack that the program's process starts on.
     pub program_stack: &'a mut Stack,
+    /// The command line of this process, as everybody can read it.
+    pub shown: &'a mut [u8],
 }
 
 /// Runs the container in the process that clone(2) made: the program, and pid 1
 /// beside it. Gives pid 1's exit status, which is the program's.
 pub fn enter(container: &mut Container) -> u8 {
+    // It tells what is where on the host, and the values of variables.
+    if !left_out(c"command line") {
+        container.shown.fill(0);
+    }
     let mut report = Report::new();
     report.verbose = container.config.verbose;
     set_up(container, &mut report)

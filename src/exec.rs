@@ -11,7 +11,7 @@ use crate::init;
 use crate::isolate::link::Link;
 use crate::isolate::program::{self, Entry};
 use crate::isolate::{accounts, descriptors, environment, running, seccomp};
-use crate::kernel::{self, Argv, Errno, Fd, Given, left_out};
+use crate::kernel::{self, Argv, Errno, Fd, Given, List, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -38,7 +38,8 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     descriptors::close_rest(config, report);
     // The file that was executed has a number for a name.
     report.step(Step::CopyItself, kernel::set_name(c"thimble"));
-    let mut environment = environment::collect(config, None, given.environment, report);
+    let room = core::mem::take(&mut given.variables);
+    let mut environment = environment::collect(config, None, given.environment, room, report);
     let filter = seccomp::read(config, report);
     let container = running::find(config, None, report);
     let passed_over = ignored & !(1 << (libc::SIGCHLD - 1));
@@ -55,6 +56,12 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
         if given_up != Err(Errno::EPERM) {
             report.step(Step::Groups, given_up);
         }
+    }
+    // Everybody inside could read what the child is called with, while it is not the program.
+    let mut shown = List::new();
+    report.step(Step::CollectEnvironment, shown.extend(given.shown));
+    if !left_out(c"command line") {
+        given.shown.fill(0);
     }
     let [user, _] = given.caller;
     container.join(user != 0, report);
@@ -76,6 +83,9 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     let variables = environment::vector(&environment);
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
+    for (byte, was) in given.shown.iter_mut().zip(shown.as_slice()) {
+        *byte = *was;
+    }
     report.undo.child = Some(program);
     link.keep_host_end();
     descriptors::let_go(config);

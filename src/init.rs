@@ -87,5 +87,9 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         if signal == libc::SIGKILL {
             report.step(Step::Kill, sent);
         }
+        // Ctrl-Z, and now this side: its caller waits for that.
+        if signal == libc::SIGTSTP && stop.is_some() {
+            report.step(Step::StopSelf, kernel::stop_self());
+        }
     }
 }

@@ -31,13 +31,17 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let report = &mut Report::new();
     report.verbose = config.verbose;
 
+    if config.die_with_parent {
+        report.step(Step::SetDeathSignal, kernel::die_with_this_parent());
+    }
     let [stack, program_stack] = match &mut given.stacks {
         Ok(stacks) => stacks,
         Err(errno) => report.fail(Step::MapStacks, None, *errno),
     };
     descriptors::take_over(config, stack, report);
+    let room = core::mem::take(&mut given.variables);
     let maps = idmap::plan(config, given.caller, report);
-    let environment = environment::collect(config, Some(variable), caller, report);
+    let environment = environment::collect(config, Some(variable), caller, room, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     volumes::look_up(config, report);
@@ -51,9 +55,9 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let link = Link::new(report);
     report.tell_pid(pack!("thimble: parent pid: "), None);
 
-    let maps = maps.as_ref();
+    let (maps, shown) = (maps.as_ref(), &mut *given.shown);
     let mut container =
-        Container { config, environment, filter, hostname, link, maps, program_stack };
+        Container { config, environment, filter, hostname, link, maps, program_stack, shown };
     let flags = namespaces::flags(config, maps.is_some());
     let child = kernel::clone_process(flags, stack, &mut container, |c| enter(c));
     let child = report.step(Step::Clone, child);

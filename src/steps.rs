@@ -105,6 +105,7 @@ steps! {
     DropCapability = "drop a capability",
     Limit = "set the limit on",
     Workdir = "change to the working directory",
+    OwnGroup = "make a process group",
     ResetSignals = "reset the signals",
     ReadAccounts = "read the container's",
     Groups = "set the groups",
@@ -115,6 +116,7 @@ steps! {
     Execute = "execute",
     ReadClock = "read the clock",
     WaitForSignal = "wait for a signal",
+    StopSelf = "stop thimble itself",
     Kill = "kill the container",
     Wait = "wait",
 }

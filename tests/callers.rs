@@ -15,6 +15,7 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--workdir", &["/tmp"], "pwd", "/tmp"),
     ("--user", &["0:0"], "id -u", "0"),
     ("--group-add", &["7"], "grep Groups: /proc/self/status", "Groups:\t0 7 "),
+    ("--as-pid-1", &[], "echo $$", "1"),
     ("--ulimit", &["nofile=99"], "ulimit -n", "99"),
     ("--oom-score-adj", &["500"], "cat /proc/self/oom_score_adj", "500"),
     ("--preserve-fds", &["0"], "ls /proc/self/fd | wc -l", "4"),
@@ -51,6 +52,7 @@ const SAMPLES: &[(&str, &[&str], &str, &str)] = &[
     ("--timeout", &["60"], "echo well", "well"),
     ("--stop-signal", &["INT"], "echo well", "well"),
     ("--stop-timeout", &["1"], "echo well", "well"),
+    ("--die-with-parent", &[], "echo well", "well"),
     ("--verbose", &[], "echo well", "well"),
 ];
 

@@ -171,3 +171,229 @@ fn what_the_caller_ignores_stops_nothing() {
         assert_eq!((ran.status, ran.out.as_str()), (Some(3), "got USR1\n"));
     }
 }
+
+/// The children of a process, as the host numbers them.
+fn children(pid: u32) -> Vec<u32> {
+    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    list.unwrap_or_default().split_whitespace().map(|word| word.parse().unwrap()).collect()
+}
+
+/// pid 1 and the program, as the host numbers them.
+fn inside(running: &Running) -> [u32; 2] {
+    let first = children(running.id())[0];
+    [first, children(first)[0]]
+}
+
+/// Whether a process is stopped.
+fn is_stopped(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit(')').next().unwrap().starts_with(" T")
+}
+
+#[test]
+fn sigtstp_stops_the_program_and_then_thimble_and_sigcont_continues_both() {
+    for caller in callers() {
+        let script = format!("{}\n{LOOP}", trap(&["USR1"]));
+        let mut command = caller.command(&[], &script);
+        // A job of a shell's: a process group whose parent is in another one.
+        command.process_group(0);
+        let mut running = Running::new(command);
+        assert_eq!(running.line(), "ready");
+        let [first, program] = inside(&running);
+        for _ in 0..3 {
+            running.signal(libc::SIGTSTP);
+            // As a shell sees it.
+            let mut status = 0;
+            // SAFETY: the child is the test's own.
+            let waited =
+                unsafe { libc::waitpid(running.id() as i32, &mut status, libc::WUNTRACED) };
+            assert_eq!(waited as u32, running.id());
+            assert!(libc::WIFSTOPPED(status) && libc::WSTOPSIG(status) == libc::SIGTSTP);
+            eventually("the program is stopped", || is_stopped(program));
+            assert!(!is_stopped(first), "pid 1 goes on reaping");
+            running.signal(libc::SIGCONT);
+            eventually("both go on", || !is_stopped(program) && !is_stopped(running.id()));
+        }
+        running.signal(libc::SIGUSR1);
+        let ran = running.wait();
+        assert_eq!((ran.status, ran.out.as_str()), (Some(3), "got USR1\n"));
+    }
+}
+
+#[test]
+fn a_program_that_handles_sigtstp_itself_is_not_stopped_by_it_and_thimble_is() {
+    let script = format!("{} trap 'echo got TSTP' TSTP\n{LOOP}", trap(&["USR1"]));
+    let mut command = Caller::Root.command(&[], &script);
+    command.process_group(0);
+    let mut running = Running::new(command);
+    assert_eq!(running.line(), "ready");
+    running.signal(libc::SIGTSTP);
+    assert_eq!(running.line(), "got TSTP");
+    eventually("thimble is stopped", || is_stopped(running.id()));
+    // Which takes none until it goes on.
+    running.signal(libc::SIGUSR1);
+    running.signal(libc::SIGCONT);
+    assert_eq!(running.wait().status, Some(3));
+}
+
+#[test]
+fn it_ends_when_the_caller_ends_and_else_goes_on() {
+    for caller in callers() {
+        for (number, options) in [
+            &["--die-with-parent"][..],
+            &["--die-with-parent", "--as-pid-1"],
+            &["--die-with-parent", "-u", "5:5", "--as-pid-1"],
+            &["--die-with-parent", "-u", "5:5"],
+            &[],
+        ]
+        .iter()
+        .enumerate()
+        {
+            let mark = format!("42{number}{}", std::process::id());
+            let command = caller.command(options, &format!("echo ready; exec sleep {mark}"));
+            // A caller that ends as soon as it is told to.
+            let mut between = Command::new("sh");
+            between.args(["-c", "\"$@\" & read end; exit 0", "sh"]);
+            between.arg(command.get_program()).args(command.get_args());
+            let mut child = between
+                .stdin(std::process::Stdio::piped())
+                .stdout(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut ready = [0; 6];
+            std::io::Read::read_exact(child.stdout.as_mut().unwrap(), &mut ready).unwrap();
+            let name = format!("sleep {mark}");
+            eventually("it runs", || processes_with(&name).len() >= 2);
+            drop(child.stdin.take());
+            child.wait().unwrap();
+            if options.is_empty() {
+                // The control: it goes on, and is ended by hand.
+                assert!(processes_with(&name).len() >= 2);
+                let ended = command_line_killed(&name);
+                assert!(ended > 0);
+            }
+            eventually("nothing is left", || processes_with(&name).is_empty());
+        }
+    }
+}
+
+/// Kills every process with this text in its command line; how many there were.
+fn command_line_killed(text: &str) -> usize {
+    let found = processes_with(text);
+    for process in &found {
+        let pid = process.split(['/', ' ']).nth(2).unwrap();
+        let _ = command("kill", &["-9", pid]).status();
+    }
+    found.len()
+}
+
+#[test]
+fn a_caller_that_ends_before_the_kernel_knows_is_noticed() {
+    let place = tempfile::tempdir().unwrap();
+    let (log, told) = (place.path().join("log"), place.path().join("told"));
+    // The tracer is not the parent (-D), and delays the call by which the kernel gets to know.
+    let script = format!(
+        "strace -D -o {log} -e trace=getppid,prctl -e inject=prctl:delay_enter=1s:when=1 \
+         {} run --die-with-parent {} true 2>{told} &
+         until grep -q getppid {log} 2>/dev/null; do sleep 0.01; done",
+        thimble().display(),
+        busybox().display(),
+        log = log.display(),
+        told = told.display(),
+    );
+    assert!(command("sh", &["-c", &script]).status().unwrap().success());
+    let want = "thimble: set the death signal: ESRCH: No such process\n";
+    eventually("it says so", || std::fs::read_to_string(&told).is_ok_and(|told| told == want));
+}
+
+#[test]
+fn the_program_itself_is_pid_1_if_asked_for() {
+    for caller in callers() {
+        let script = "echo $$ $(cat /proc/1/comm); tr '\\0' ' ' < /proc/1/cmdline; exit 5";
+        let ran = Ran::of(caller.command(&["--as-pid-1"], script).output().unwrap());
+        let line = script.to_string() + " ";
+        let (first, second) = ran.out.split_once('\n').unwrap();
+        assert_eq!((ran.status, ran.err.as_str(), first), (Some(5), "", "1 sh"), "{ran:?}");
+        assert_eq!(second, format!("/bin/sh -c {line}"));
+        // Descriptors: those of the caller, and the directory that is read.
+        let ran = caller.command(&["--as-pid-1"], "ls /proc/1/fd /proc/self/fd | tr '\\n' ' '");
+        let mut ran = ran;
+        let ran = Ran::of(ran.output().unwrap()).good();
+        assert_eq!(ran, "/proc/1/fd: 0 1 2  /proc/self/fd: 0 1 2 3 ");
+    }
+}
+
+#[test]
+fn as_pid_1_a_command_that_cannot_be_executed_is_told_as_ever() {
+    let root = busybox();
+    let run = |options: &[&str], command: &str| {
+        let words = [&["run"], options, &[root.to_str().unwrap(), command]].concat();
+        run(&words)
+    };
+    for (options, command) in [
+        (&[][..], "nothing"),
+        (&[], "/etc"),
+        (&["-w", "/nowhere"], "true"),
+        (&["--ulimit", "nofile=64:32768000000"], "true"),
+        (&["-u", "nobody-knows"], "true"),
+    ] {
+        let usual = run(options, command);
+        assert!(matches!(usual.status, Some(125..=127)) && !usual.err.is_empty(), "{usual:?}");
+        assert_eq!(run(&[options, &["--as-pid-1"]].concat(), command), usual);
+    }
+    let ran = run(&["--as-pid-1", "--pid", "host", "--pids-limit", "-1"], "true");
+    assert_eq!(
+        (ran.status, ran.err.as_str()),
+        (Some(125), "thimble: --as-pid-1: needs --pid private\n")
+    );
+}
+
+#[test]
+fn as_pid_1_a_program_has_what_the_program_has_otherwise() {
+    // Its capabilities, no_new_privs, filter, signals, groups, limits: all but its numbers.
+    let script = "grep -E '^(Cap|NoNew|Seccomp|Sig|Uid|Gid|Groups)' /proc/self/status; \
+                  cat /proc/self/limits /proc/self/mountinfo | cut -d' ' -f5- ; env; id";
+    for caller in callers() {
+        let choices: &[&[&str]] = match caller {
+            Caller::Root => &[
+                &["-h", "x"],
+                &["-h", "x", "-u", "5:6", "--cap-add", "CHOWN"],
+                &["-h", "x", "--bare"],
+                &["-h", "x", "--ulimit", "nofile=64:128"],
+            ],
+            Caller::User(_) => &[&["-h", "x"], &["-h", "x", "-u", "5:6"]],
+        };
+        for options in choices {
+            let out = |more: &[&str]| {
+                let options = [options, more].concat();
+                Ran::of(caller.command(&options, script).output().unwrap()).good()
+            };
+            assert_eq!(out(&["--as-pid-1"]), out(&[]), "{options:?}");
+        }
+    }
+}
+
+#[test]
+fn as_pid_1_a_program_without_a_handler_is_stopped_by_sigkill_alone() {
+    for caller in callers() {
+        // pid 1 is not ended by a signal that it does not handle (pid_namespaces(7)).
+        let running = caller.start(&["--as-pid-1", "--stop-timeout", "1"], "");
+        running.signal(libc::SIGTERM);
+        assert_eq!(running.wait().status, Some(137));
+        let running = caller.start(&["--as-pid-1"], &trap(&["TERM"]));
+        running.signal(libc::SIGTERM);
+        let ran = running.wait();
+        assert_eq!((ran.status, ran.out.as_str()), (Some(3), "got TERM\n"));
+        // The host side's death is its own, whatever it runs as.
+        for user in ["0:0", "5:5"] {
+            let mark =
+                format!("43{}{}", user.len() + user.as_bytes()[0] as usize, std::process::id());
+            let script = format!("echo ready; sleep {mark} & exec sleep {mark}");
+            let mut running = Running::new(caller.command(&["--as-pid-1", "-u", user], &script));
+            assert_eq!(running.line(), "ready");
+            eventually("it runs", || processes_with(&format!("sleep {mark}")).len() >= 3);
+            running.kill();
+            eventually("nothing is left", || processes_with(&format!("sleep {mark}")).is_empty());
+        }
+    }
+}

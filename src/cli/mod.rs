@@ -107,6 +107,9 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     if config.bare && config.shm_size.is_some() {
         return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));
     }
+    if config.pid == Some(Share::Host) && config.as_pid_1 {
+        return Some((c"--as-pid-1", pack!("needs --pid private")));
+    }
     if config.pid == Some(Share::Host) && !config.wants_cgroup() {
         return Some((
             c"--pid host",

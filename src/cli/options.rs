@@ -38,6 +38,7 @@ const ROWS: &[Opt] = &[
     WORKDIR,
     USER,
     GROUP_ADD,
+    Opt("      --as-pid-1                  the program itself is pid 1, without an init", Flag(|c, _| yes(&mut c.as_pid_1))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
     PRESERVE_FDS,
@@ -79,6 +80,7 @@ const ROWS: &[Opt] = &[
     Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
     Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
     Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
+    Opt("      --die-with-parent           end when the caller ends", Flag(|c, _| yes(&mut c.die_with_parent))),
     VERBOSE,
 ];
 

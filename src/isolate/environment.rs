@@ -106,16 +106,17 @@ fn lines<'a>(file: &'a mut [u8], take: &mut dyn FnMut(&'a CStr)) -> Result<(), u
 
 /// All of the program's variables, with a null at the end; HOME waits for the
 /// container's side if there is a `--user` to be looked up. `hostname` is the line
-/// `HOSTNAME=...`, where it is known yet. The files are read here, before anything else is done.
+/// `HOSTNAME=...`, where it is known yet, and `words` has room for them. The files are read
+/// here, before anything else is done.
 #[inline(never)]
 pub fn collect<'a>(
     config: &Config<'a>,
     hostname: Option<&'a CStr>,
     caller: Argv<'a>,
+    words: List<Option<Word<'a>>>,
     report: &mut Report,
 ) -> List<Option<Word<'a>>> {
-    let mut variables =
-        Variables { words: List::new(), caller, first: [0; FIRST_PLACES], places: None };
+    let mut variables = Variables { words, caller, first: [0; FIRST_PLACES], places: None };
     let mut collected = Ok(());
     let mut set = |variable| collected = collected.and_then(|()| variables.set(variable));
     set(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");

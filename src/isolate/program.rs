@@ -35,7 +35,8 @@ pub struct Entry<'a> {
     pub ignored: u64,
 }
 
-/// Starts the program. When this returns, it has been executed, or has told
+/// Starts the program, in a process of its own unless it is to be pid 1. When this
+/// returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
 pub fn start(
     config: &Config,
@@ -48,6 +49,9 @@ pub fn start(
 ) -> kernel::Result<Pid> {
     let command = config.command.unwrap_or(Argv::SHELL);
     let mut program = Program { config, command, environment, ids, filter, entry, report };
+    if config.as_pid_1 {
+        kernel::exit(program.execute());
+    }
     kernel::spawn(stack, &mut program, |program| program.execute())
 }
 
@@ -64,12 +68,18 @@ impl Program<'_, '_> {
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
+        if !self.config.as_pid_1 && line.is_none() {
+            // What it sends to its process group is not for pid 1, and it can be stopped by
+            // SIGTSTP: a group without a parent outside it, in its session, could not.
+            self.report.step(Step::OwnGroup, kernel::new_process_group());
+        }
         let ignored = self.entry.as_ref().map_or_else(ignored_signals, |entry| Ok(entry.ignored));
         self.report.step(Step::ResetSignals, ignored.and_then(reset_signals));
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
-        if line.is_some() || self.config.pid == Some(Share::Host) {
-            // No pid namespace ends it with its parent. After the change of ids, which clears this.
+        if line.is_some() || self.config.pid == Some(Share::Host) || self.config.as_pid_1 {
+            // No pid 1 ends with the host side and takes it along. After the change of ids,
+            // which clears this; execve(2) clears it where it gives more capabilities.
             self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
         }
         if let Some(line) = line {

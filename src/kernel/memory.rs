@@ -42,11 +42,13 @@ impl Stack {
     const ROOM: usize = 1 << 20;
 
     /// Those that a run takes, in one mapping: two for clone(2), and the host side's
-    /// own. That one has no guard but the second's: where it is grown on, the second is
-    /// in use only while the process sleeps.
-    pub(super) fn map() -> Result<[Stack; 3]> {
+    /// own, with so many bytes more to be taken of it; and behind them the first memory
+    /// of a list. The host side's has no guard but the second's: where it is grown on,
+    /// the second is in use only while the process sleeps.
+    pub(super) fn map<T: Copy>(more: usize) -> Result<([Stack; 3], List<T>)> {
         const SIZE: usize = Stack::SIZE;
-        let start = map(4 * SIZE + Stack::ROOM)?;
+        let room = Stack::ROOM + more / SIZE * SIZE;
+        let start = map(5 * SIZE + room)?;
         let guard = |at| {
             // SAFETY: inside the mapping just made, which nothing uses.
             unsafe { call!(Sysno::mprotect, start + at, SIZE, libc::PROT_NONE) }
@@ -54,7 +56,17 @@ impl Stack {
         guard(0)?;
         guard(2 * SIZE)?;
         let end = |at| Stack((start + at) as *mut c_void);
-        Ok([end(2 * SIZE), end(4 * SIZE), end(4 * SIZE + Stack::ROOM)])
+        let list = end(4 * SIZE + room).0;
+        // SAFETY: the last of the mapping, at the start of a page of whatever size.
+        let list = unsafe { List::of(NonNull::new(list).ok_or(Errno::ENOMEM)?) };
+        Ok(([end(2 * SIZE), end(4 * SIZE), end(4 * SIZE + room)], list))
+    }
+
+    /// Takes bytes off the end where it begins to grow.
+    pub(super) fn take(&mut self, bytes: usize) -> *mut u8 {
+        let taken = self.0.wrapping_byte_sub(bytes).cast::<u8>();
+        self.0 = taken.map_addr(|address| address & !15).cast();
+        taken
     }
 
     pub(super) fn top(&mut self) -> *mut c_void {
@@ -83,6 +95,15 @@ impl<T: Copy> List<T> {
     pub const fn new() -> List<T> {
         let memory = Memory { start: NonNull::<T>::dangling().cast(), length: 0, mapped: 0 };
         List { memory, items: PhantomData }
+    }
+
+    /// An empty list that has its first memory.
+    ///
+    /// # Safety
+    /// As much as a first mapping is mapped there, from the start of a page on, and nobody
+    /// else's.
+    unsafe fn of(start: NonNull<c_void>) -> List<T> {
+        List { memory: Memory { start, length: 0, mapped: FIRST }, items: PhantomData }
     }
 
     /// Adds an item at the end. ENOMEM where there is no memory for it.
@@ -194,7 +215,7 @@ mod tests {
 
     #[test]
     fn below_a_stack_there_is_a_guard() {
-        let [one, two, _] = Stack::map().unwrap();
+        let ([one, two, _], _) = Stack::map::<u8>(0).unwrap();
         for mut stack in [one, two] {
             let below = stack.top().wrapping_byte_sub(Stack::SIZE + 1).cast::<u8>() as usize;
             for (address, status) in [(below, 128 + libc::SIGSEGV as u8), (below + 1, 0)] {
@@ -203,7 +224,7 @@ mod tests {
                     unsafe { (*address as *mut u8).write_volatile(1) };
                     0
                 };
-                let [mut other, ..] = Stack::map().unwrap();
+                let ([mut other, ..], _) = Stack::map::<u8>(0).unwrap();
                 let child =
                     super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
                 let (_, end) = super::super::wait_for(child).unwrap().unwrap();
@@ -215,7 +236,7 @@ mod tests {
     #[test]
     fn a_stack_is_writable_to_its_last_byte() {
         for (mut stack, size) in
-            Stack::map().unwrap().into_iter().zip([64 << 10, 64 << 10, 1 << 20])
+            Stack::map::<u8>(0).unwrap().0.into_iter().zip([64 << 10, 64 << 10, 1 << 20])
         {
             let bottom = stack.top().wrapping_byte_sub(size).cast::<u8>();
             for at in [0, size - 1] {

@@ -1,11 +1,15 @@
 //! Processes: their making, their ends, and their attributes.
 
-use core::ffi::{CStr, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{NonNull, null};
+use core::slice;
 
 use syscalls::Sysno;
 
-use super::{Argv, Errno, Fd, Result, Stack, arch, call, errno, perform};
+use super::{
+    Argv, Errno, Fd, List, Result, Stack, Word, arch, block_signals, call, errno, perform,
+    unblock_one,
+};
 
 /// The number of a process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -42,6 +46,10 @@ pub struct Given<'a> {
     pub caller: [u32; 2],
     /// Stacks for clone(2): the container's, and that of the program in it.
     pub stacks: Result<[Stack; 2]>,
+    /// Room for the program's environment.
+    pub variables: List<Option<Word<'a>>>,
+    /// The bytes that /proc/PID/cmdline shows, to everybody. `arguments` is a copy of them.
+    pub shown: &'a mut [u8],
 }
 
 /// The whole process, on a stack of its own: its first one grows only as far as the
@@ -66,12 +74,32 @@ pub unsafe fn begin_with(stack: NonNull<usize>, main: fn(&mut Given) -> u8) -> !
             (*pair)[1] as u32
         }
     });
-    let mut own = None;
-    let stacks = Stack::map().map(|[program, container, large]| {
+    // SAFETY: argc, and as many pointers to strings, which nobody else reads yet.
+    let words = unsafe {
+        slice::from_raw_parts_mut(stack.add(1).cast::<*mut c_char>().as_ptr(), stack.read())
+    };
+    let mut shown: &mut [u8] = &mut [];
+    if let ([first, ..], [.., last]) = (&*words, &*words) {
+        // SAFETY: the kernel lays the strings one behind the other, and shows them like that.
+        shown = unsafe {
+            let end = last.add(CStr::from_ptr(*last).count_bytes() + 1);
+            slice::from_raw_parts_mut(first.cast(), end.offset_from_unsigned(*first))
+        };
+    }
+    let (mut own, mut variables) = (None, List::new());
+    let stacks = Stack::map(shown.len()).map(|([program, container, mut large], list)| {
+        variables = list;
+        let copy = large.take(shown.len());
+        // SAFETY: so much was just taken of a new mapping.
+        unsafe { copy.copy_from_nonoverlapping(shown.as_ptr(), shown.len()) };
+        for word in words {
+            *word =
+                copy.cast::<c_char>().wrapping_byte_add(*word as usize - shown.as_ptr() as usize);
+        }
         own = Some(large);
         [container, program]
     });
-    let mut given = Given { arguments, environment, caller, stacks };
+    let mut given = Given { arguments, environment, caller, stacks, variables, shown };
     let Some(mut own) = own else { exit(main(&mut given)) };
     let mut start = Start { entry: of_pointer(main), argument: (&raw mut given).cast() };
     // SAFETY: the stack is mapped and aligned, and nobody unmaps it; `begin` takes a `Start`, and
@@ -260,6 +288,12 @@ pub fn new_session() -> Result<()> {
     unsafe { call!(Sysno::setsid) }.map(drop)
 }
 
+/// setpgid(2): a process group of this process's own, in its session.
+pub fn new_process_group() -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::setpgid, 0, 0) }
+}
+
 #[inline(never)]
 pub(super) fn prctl(option: c_int, value: usize, further: u32) -> Result<()> {
     // SAFETY: callers pass options that take plain numbers and give nothing.
@@ -270,6 +304,25 @@ pub(super) fn prctl(option: c_int, value: usize, further: u32) -> Result<()> {
 /// A change of the process's ids clears it.
 pub fn die_with_parent() -> Result<()> {
     prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as usize, 0)
+}
+
+/// The same where nothing else tells that the parent has ended: ESRCH if it did before
+/// the kernel knew.
+pub fn die_with_this_parent() -> Result<()> {
+    // SAFETY: no memory is passed; the call always succeeds.
+    let parent = || unsafe { call!(Sysno::getppid) };
+    let before = parent();
+    die_with_parent()?;
+    if parent() == before { Ok(()) } else { Err(Errno::ESRCH) }
+}
+
+/// Stops this process by SIGTSTP until it is continued, with every signal blocked before
+/// and after; not at all where nobody could continue it, its
+/// process group being orphaned (credentials(7)).
+pub fn stop_self() -> Result<()> {
+    send_signal(own_pid(), libc::SIGTSTP)?;
+    unblock_one(libc::SIGTSTP)?;
+    block_signals()
 }
 
 /// Opens or closes the memory and the /proc entries of this process, and of those
@@ -299,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_cloned_process_works_on_a_copy_and_a_spawned_one_does_not() {
-        let [mut stack, ..] = Stack::map().unwrap();
+        let ([mut stack, ..], _) = Stack::map::<u8>(0).unwrap();
         let mut number = 1;
         let entry = |number: &mut i32| {
             *number += 1;

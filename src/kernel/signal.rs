@@ -43,6 +43,11 @@ pub fn block_signals_but(these: u64) -> Result<()> {
     set_mask(!these)
 }
 
+/// Unblocks one signal, and blocks all others.
+pub(super) fn unblock_one(signal: c_int) -> Result<()> {
+    set_mask(ALL & !(1 << (signal - 1)))
+}
+
 /// Unblocks every signal.
 pub fn unblock_signals() -> Result<()> {
     set_mask(0)

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -194,6 +195,14 @@ impl Ran {
 pub fn command<S: AsRef<OsStr>>(program: impl AsRef<OsStr>, arguments: &[S]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
+    // For `processes_with`.
+    let mut words = Vec::new();
+    for argument in arguments {
+        words.extend(argument.as_ref().as_bytes());
+        words.push(b' ');
+    }
+    words.truncate(4096);
+    command.env("TEST_WORDS", OsStr::from_bytes(&words));
     command
 }
 
@@ -289,7 +298,11 @@ pub fn processes_with(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let path = entry.path();
-        let Ok(words) = fs::read(path.join("cmdline")) else { continue };
+        let Ok(mut words) = fs::read(path.join("cmdline")) else { continue };
+        // pid 1 of a container does not show its own.
+        if words.iter().all(|byte| *byte == 0) {
+            words = fs::read(path.join("environ")).unwrap_or_default();
+        }
         let line = String::from_utf8_lossy(&words).replace('\0', " ");
         if line.contains(text)
             && entry.file_name().to_str() != Some(&std::process::id().to_string())

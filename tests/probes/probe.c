@@ -440,7 +440,7 @@ static void end(int number)
  * inode. Prints what was opened. */
 static int spin(char **a)
 {
-    static const char *const entries[] = { "exe", "mem", "root/.", "cwd/.", "fd", "maps" };
+    static const char *const entries[] = { "exe", "mem", "root/.", "cwd/.", "fd", "maps", "cmdline" };
     enum { COUNT = sizeof entries / sizeof *entries };
     unsigned opened[COUNT + 2] = { 0 }, any = 0;
     unsigned long device = strtoul(argument(a, 0), 0, 0), inode = strtoul(argument(a, 1), 0, 0);
@@ -459,8 +459,9 @@ static int spin(char **a)
                 int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
                 if (fd < 0)
                     continue;
-                /* Root may list the descriptors of anyone. */
-                opened[i] += i != 4 && is_raw(pid);
+                /* Root may list the descriptors of anyone, and everybody read a line of NULs. */
+                char byte;
+                opened[i] += i != 4 && (i != 6 || (read(fd, &byte, 1) == 1 && byte)) && is_raw(pid);
                 if (i == 0 && !fstat(fd, &file) && file.st_dev == device && file.st_ino == inode)
                     opened[COUNT]++;
                 DIR *fds = i == 4 ? fdopendir(fd) : NULL;
