@@ -18,6 +18,9 @@ int main(int count, char **words)
 	/* inside leave: leaves a process behind. */
 	if (count > 1 && !strcmp(words[1], "leave") && !fork())
 		return setsid(), pause();
+	/* inside wait: until its input ends. */
+	if (count > 1 && !strcmp(words[1], "wait"))
+		return puts("waits"), fflush(stdout), read(0, &count, 1) > 0;
 	char name[256] = "";
 	long length, all = 0;
 	/* So that what hands it on has its chance. */

@@ -1,4 +1,4 @@
-/* fault [-u ID] [-m DIRECTORY] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-e] [-u ID] [-m DIRECTORY] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -16,6 +16,7 @@
  *                            first time; it is held as well
  *   left WHAT                a process that outlives the first, or a mount of the host's
  *   end STATUS               of the first, as wait(2) has it
+ * -e: the program is a child of the first, which waits for it.
  * -u: as this user and group. -m: with a tmpfs on DIRECTORY, in a mount namespace that
  * nobody else has. */
 #define _GNU_SOURCE
@@ -51,6 +52,7 @@ static struct process {
 	unsigned counts[CALLS];
 } processes[MOST];
 
+static int entering;
 static pid_t first;
 static const char *where;
 static long number;
@@ -181,7 +183,7 @@ static void at_call(struct process *p)
 	long nr = info.entry.nr;
 	if (nr < 0 || nr >= CALLS)
 		return;
-	if (nr == SYS_rt_sigtimedwait && p->pid != first && !p->waited++) {
+	if (nr == SYS_rt_sigtimedwait && (p->pid != first || entering) && !p->waited++) {
 		printf("waits %d %d\n", p->pid, first);
 		hold();
 	}
@@ -245,8 +247,10 @@ int main(int length, char **words)
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+u:m:")) != -1) {
-		if (option == 'u') {
+	while ((option = getopt(length, words, "+eu:m:")) != -1) {
+		if (option == 'e') {
+			entering = 1;
+		} else if (option == 'u') {
 			user = atol(optarg);
 		} else if (option == 'm') {
 			need(!unshare(CLONE_NEWNS), "unshare");
@@ -309,7 +313,7 @@ int main(int length, char **words)
 				process(child);
 		} else if (event == PTRACE_EVENT_EXEC) {
 			/* Not what the first one calls for help. */
-			if (parent_of(pid) != first) {
+			if (entering || parent_of(pid) != first) {
 				printf("program %d %d %d\n", pid, parent_of(pid), first);
 				hold();
 			}
