@@ -209,7 +209,7 @@ mod tests {
         for asked in [c"A=1", c"A=2", c"TERM", c"MISSING", c"X", c"AB=3", c"PATH="] {
             config.environment.push(asked).unwrap();
         }
-        let words = collect(&config, Some(c"HOSTNAME=h"), caller, &mut Report::new());
+        let words = collect(&config, Some(c"HOSTNAME=h"), caller, List::new(), &mut Report::new());
         let environment = vector(&words);
         let (mut rest, mut got) = (environment, Vec::new());
         while let Some(word) = rest.shift() {
