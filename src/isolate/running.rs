@@ -40,7 +40,7 @@ struct Process {
     /// /proc/PID, which never becomes another process's.
     place: Fd,
     /// proc_pid_status(5)
-    status: List<u8>,
+    status: &'static [u8],
     parent: u64,
     /// Whether it has executed a program since it was made.
     executed: bool,
@@ -65,7 +65,7 @@ impl Process {
     }
 
     fn line(&self, start: &[u8]) -> &[u8] {
-        line_behind(self.status.as_slice(), start).unwrap_or(&[])
+        line_behind(self.status, start).unwrap_or(&[])
     }
 
     /// Not to be seen before Linux 4.10: there it counts as set.
@@ -85,10 +85,16 @@ impl Process {
 /// container is to be one that this program runs.
 pub fn find(config: &mut Config, own: Option<Fd>, report: &mut Report) -> Running {
     let mut at = (Step::FindProcess, config.root);
-    match look(config, own, &mut at, report) {
-        Ok(running) => running,
-        Err(errno) => report.fail(at.0, Some(at.1), errno),
+    let mut running = Running {
+        namespaces: [None; COUNT],
+        cgroups: List::new(),
+        ids: [0; 2],
+        deny_groups: false,
+    };
+    if let Err(errno) = look(config, own, &mut at, &mut running, report) {
+        report.fail(at.0, Some(at.1), errno);
     }
+    running
 }
 
 /// The same, where a failure is that of the step that it says it is `at`.
@@ -96,8 +102,9 @@ fn look<'a>(
     config: &mut Config<'a>,
     own: Option<Fd>,
     at: &mut (Step, &'a CStr),
+    running: &mut Running,
     report: &mut Report,
-) -> Result<Running> {
+) -> Result<()> {
     let word = config.root;
     let mut refuse = |why| -> ! { report.refuse(c"PID", word, why) };
     let Some(number @ 1..=0x7fff_ffff) = parse_whole(word.to_bytes()) else {
@@ -165,12 +172,11 @@ fn look<'a>(
         }
     };
     let own = kernel::open(c"/proc/self", libc::O_PATH)?;
-    let mut namespaces = [None; COUNT];
-    for (kind, found) in KINDS.zip(&mut namespaces) {
+    for (kind, found) in KINDS.zip(&mut running.namespaces) {
         *at = (Step::JoinNamespace, kind);
         *found = namespace(place, own, kind)?;
     }
-    let mut files = [const { List::new() }; 7];
+    let mut files = [&[][..]; 7];
     let names = Strings::new(
         "uid_map\0gid_map\0setgroups\0cgroup\0cgroup\0/proc/self/cgroup\0/proc/self/mountinfo\0\0",
     );
@@ -182,23 +188,22 @@ fn look<'a>(
     for place in [own, host.place, inside.place, first.place] {
         kernel::close(place);
     }
-    let [uid_map, gid_map, setgroups, cgroups @ ..] = &files;
-    Ok(Running {
-        namespaces,
-        cgroups: open_cgroups(cgroups, report),
-        ids: [first_id(uid_map.as_slice()), first_id(gid_map.as_slice())],
-        deny_groups: setgroups.as_slice().starts_with(b"deny"),
-    })
+    let [uid_map, gid_map, setgroups, cgroups @ ..] = files;
+    running.ids = [first_id(uid_map), first_id(gid_map)];
+    running.deny_groups = setgroups.starts_with(b"deny");
+    open_cgroups(cgroups, &mut running.cgroups, report);
+    Ok(())
 }
 
 /// A file of /proc; empty if this kernel does not have it.
 #[inline(never)]
-fn read(place: Fd, file: &CStr) -> Result<List<u8>> {
+fn read(place: Fd, file: &CStr) -> Result<&'static [u8]> {
     let mut list = List::new();
-    match kernel::read_file(place, file, &mut list) {
-        Err(Errno::ENOENT) => Ok(list),
-        read => read.map(|()| list),
+    let read = kernel::read_file(place, file, &mut list);
+    if read != Err(Errno::ENOENT) {
+        read?;
     }
+    Ok(list.leak())
 }
 
 /// The namespace of this kind, unless it is this process's too: some of those may not be
@@ -234,9 +239,8 @@ fn first_id(map: &[u8]) -> u32 {
 /// pid 1, of the host side and of this process, and where they are mounted here. One in
 /// which the host side is as well was not made for the container: who may not join that
 /// stays where he is, as he would with a container of his own.
-fn open_cgroups(files: &[List<u8>; 4], report: &mut Report) -> List<(Fd, bool)> {
-    let [theirs, hosts, own, mounts] = files.each_ref().map(|file| file.as_slice());
-    let mut found = List::new();
+fn open_cgroups(files: [&[u8]; 4], found: &mut List<(Fd, bool)>, report: &mut Report) {
+    let [theirs, hosts, own, mounts] = files;
     for line in Parts::of(theirs, b'\n') {
         if line.is_empty() || has_part(own, b'\n', line) {
             continue;
@@ -260,7 +264,6 @@ fn open_cgroups(files: &[List<u8>; 4], report: &mut Report) -> List<(Fd, bool)> 
             }
         }
     }
-    found
 }
 
 impl Running {
