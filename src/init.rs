@@ -26,10 +26,7 @@ pub struct Stop {
 impl Stop {
     /// From now on.
     pub fn new(config: &Config, report: &mut Report) -> Stop {
-        let until = match config.timeout {
-            0 => NEVER,
-            seconds => report.step(Step::ReadClock, kernel::after(seconds)),
-        };
+        let until = if config.timeout == 0 { NEVER } else { after(config.timeout, report) };
         let (signal, grace) = (config.stop_signal as c_int, config.stop_timeout);
         Stop { signal, grace, until, stopping: false, timed_out: false }
     }
@@ -47,10 +44,15 @@ impl Stop {
         }
         if !self.stopping {
             self.stopping = true;
-            self.until = report.step(Step::ReadClock, kernel::after(self.grace));
+            self.until = after(self.grace, report);
         }
         self.signal
     }
+}
+
+#[inline(never)]
+fn after(seconds: u64, report: &mut Report) -> u64 {
+    report.step(Step::ReadClock, kernel::after(seconds))
 }
 
 /// Stays until `child` has ended, passing every signal on to it, and reaps
@@ -77,7 +79,7 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         }
         if let Some(stop) = &mut stop {
             // As everybody else would do.
-            if signal != 0 && report.step(Step::WaitForSignal, kernel::is_ignored(signal)) {
+            if kernel::is_ignored(signal) {
                 continue;
             }
             signal = stop.answer(signal, report);
@@ -90,6 +92,8 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         // Ctrl-Z, and now this side: its caller waits for that.
         if signal == libc::SIGTSTP && stop.is_some() {
             report.step(Step::StopSelf, kernel::stop_self());
+            // It may not have stopped, or be continued by itself.
+            let _ = kernel::send_signal(child, libc::SIGCONT);
         }
     }
 }

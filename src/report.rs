@@ -154,11 +154,11 @@ impl<'a> Report<'a> {
         if self.undo.end_children() {
             self.lines = Text::new();
         }
-        if let Err(errno) = self.undo.run() {
+        if let Err((name, errno)) = self.undo.run() {
             if !self.lines.as_bytes().is_empty() {
                 self.lines.push_byte(b'\n');
             }
-            self.explain(Step::RemoveCgroup, Some(self.undo.name), errno);
+            self.explain(Step::RemoveCgroup, Some(name), errno);
         }
         if !self.lines.as_bytes().is_empty() {
             self.lines.push_byte(b'\n');

@@ -20,6 +20,7 @@ const KILLED: u8 = 128 + libc::SIGKILL as u8;
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, given: &mut Given) -> u8 {
     let caller = given.environment;
+    let [user, _] = given.caller;
     let default = Numbered::of(cgroup::PREFIX, kernel::own_pid().number() as u32);
     let name = config.name.unwrap_or(default.as_c_str());
     let hostname = config.hostname.unwrap_or(name);
@@ -51,7 +52,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     // wait until there is a container to pass them on to.
     report.step(Step::BlockSignals, kernel::block_signals());
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
-    let unified = cgroup::create(config, name, report);
+    let unified = cgroup::create(config, name, user, program_stack, report);
     let link = Link::new(report);
     report.tell_pid(pack!("thimble: parent pid: "), None);
 

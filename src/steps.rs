@@ -2,7 +2,7 @@
 //! it, and what to do about the failures whose cause is known.
 
 use crate::kernel::Errno;
-use crate::text::{PackedList, Text, pack_list};
+use crate::text::{Packed, Text, joined, pack};
 
 macro_rules! steps {
     ($($name:ident = $text:literal,)*) => {
@@ -14,7 +14,7 @@ macro_rules! steps {
         }
 
         /// The words for each, in the same order, up to a NUL.
-        const TEXTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+        const TEXTS: Packed = pack!(joined!($($text)*));
     };
 }
 
@@ -26,7 +26,7 @@ macro_rules! hints {
         ];
 
         /// What to do about them, in the same order.
-        const HINTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+        const HINTS: Packed = pack!(joined!($($text)*));
     };
 }
 
@@ -49,6 +49,7 @@ steps! {
     ResetChild = "reset SIGCHLD",
     FindCgroups = "find the cgroup hierarchies",
     FindController = "find the cgroup controller",
+    LeaveCgroup = "leave to the container the cgroup",
     EnableController = "enable the cgroup controller",
     MakeCgroup = "make the cgroup",
     RemoveCgroup = "remove the cgroup",
@@ -134,7 +135,11 @@ hints! {
     OpenRoot ENOTDIR
         => "ROOTFS is a directory: unpack an image or archive into one",
     FindController ENOENT
-        => "no cgroup file system that is mounted here has it: see /proc/cgroups",
+        => "this kernel does not have it, or not switched on: see /proc/cgroups",
+    FindController EPERM
+        => "it is not mounted here, and mounting it takes root",
+    LeaveCgroup EBUSY | LeaveCgroup EACCES
+        => "take one of your own: systemd-run --user --scope -p Delegate=yes thimble run ...",
     EnableController EBUSY
         => "processes lie beside it: choose an empty --cgroup-parent",
     EnableController EACCES | MakeCgroup EACCES
@@ -212,7 +217,7 @@ hints! {
 impl Step {
     /// Adds the words for it to a text.
     pub fn push_to(self, text: &mut Text) {
-        text.push_part(TEXTS, self as usize);
+        text.push_packed_part(TEXTS, self as usize);
     }
 
     /// What to do if it failed with this errno.
@@ -235,7 +240,7 @@ pub struct Hint(usize);
 impl Hint {
     /// Adds it to a text.
     pub fn push_to(self, text: &mut Text) {
-        text.push_part(HINTS, self.0);
+        text.push_packed_part(HINTS, self.0);
     }
 }
 

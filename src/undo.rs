@@ -2,13 +2,23 @@
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Errno, Fd, List, Pid};
-use crate::text::{Parts, Text, parse_whole};
+use crate::kernel::{self, Alike, Errno, Fd, List, Pid};
+use crate::text::{Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
 /// kernel still counts a process that has just ended.
-const TRIES: u32 = 500;
-const BETWEEN_TRIES: u32 = 2;
+pub const TRIES: u32 = 500;
+/// Milliseconds between two.
+pub const BETWEEN_TRIES: u32 = 2;
+
+/// The list of a cgroup's processes. Whose number is written to it is moved there.
+pub const PROCS: &CStr = c"cgroup.procs";
+
+/// cgroup v2: the controllers that a cgroup hands on to those below.
+pub const SUBTREE: &CStr = c"cgroup.subtree_control";
+
+/// A cgroup that thimbles are in beside their containers'. No container has such a name.
+pub const LEAF: &CStr = c"_thimble";
 
 /// A directory that was made in a cgroup hierarchy.
 #[derive(Clone, Copy)]
@@ -32,6 +42,8 @@ pub struct Undo<'a> {
     pub relays: List<Option<Pid>>,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory>,
+    /// The cgroup that this process was in, and the leaf below it that it is in instead.
+    pub leaf: Option<(Fd, Fd)>,
     /// Their name.
     pub name: &'a CStr,
     /// The processes in them may outlive the container's first: end them.
@@ -46,6 +58,7 @@ impl<'a> Undo<'a> {
             link: None,
             relays: List::new(),
             cgroups: List::new(),
+            leaf: None,
             name: c"",
             end_all: false,
         }
@@ -57,8 +70,8 @@ impl<'a> Undo<'a> {
         for relay in self.relays.as_slice() {
             end(*relay);
         }
-        end(self.child);
-        self.child.is_some() && self.link.is_some_and(relay)
+        // As long as it is there, so is its end of the link, and who reads waits.
+        end(self.child) && self.link.is_some_and(relay)
     }
 
     /// A process was reaped: its number may soon be another's. Whether it was one of
@@ -73,9 +86,9 @@ impl<'a> Undo<'a> {
         false
     }
 
-    /// Takes the rest back, the last first. Why a cgroup could not be removed, if
+    /// Takes the rest back, the last first. Which cgroup could not be removed and why, if
     /// there is such a one: somebody is still in it, or below it.
-    pub fn run(&self) -> kernel::Result<()> {
+    pub fn run(&self) -> Result<(), (&'a CStr, Errno)> {
         let mut done = Ok(());
         for directory in self.cgroups.as_slice().iter().rev() {
             if self.end_all {
@@ -83,22 +96,28 @@ impl<'a> Undo<'a> {
                 end_all(directory.own);
             }
             let removed = remove(directory.parent, self.name);
-            if removed.is_err() {
-                done = removed;
+            if let Err(errno) = removed {
+                done = Err((self.name, errno));
             }
+        }
+        if let Some((parent, leaf)) = self.leaf
+            && let Err(errno) = go_back(parent, leaf)
+        {
+            done = done.and(Err((LEAF, errno)));
         }
         done
     }
 }
 
-/// Ends a child. It was not reaped, so it is there to be signalled and waited for. If it
-/// cannot be, it ends with this side.
-fn end(child: Option<Pid>) {
-    if let Some(child) = child
-        && kernel::send_signal(child, libc::SIGKILL).is_ok()
-    {
+/// Ends a child. It was not reaped, so it is there to be signalled and waited for. Whether
+/// there was one, and is none now: one that cannot be signalled ends with this side.
+fn end(child: Option<Pid>) -> bool {
+    let Some(child) = child else { return false };
+    let sent = kernel::send_signal(child, libc::SIGKILL);
+    if sent.is_ok() {
         let _ = kernel::wait_for(child);
     }
+    sent.is_ok()
 }
 
 /// Tells the failure that the container's side told, if it told one. Asked when
@@ -118,6 +137,59 @@ pub fn relay(link: Fd) -> bool {
     // Nobody is left to tell if the standard error is gone.
     let _ = kernel::write_all(kernel::STDERR, lines);
     !lines.is_empty()
+}
+
+/// Moves the processes of a cgroup to another. Only thimbles are moved: EBUSY if anybody
+/// else is there.
+pub fn move_all(from: Fd, to: Fd) -> kernel::Result<()> {
+    let own = kernel::open(c"/proc/self/exe", libc::O_PATH)?;
+    let mut list = List::new();
+    for _ in 0..TRIES {
+        list.clear();
+        kernel::read_file(from, PROCS, &mut list)?;
+        if list.as_slice().is_empty() {
+            kernel::close(own);
+            return Ok(());
+        }
+        for line in Parts::of(list.as_slice(), b'\n') {
+            let path = Text::of(&[b"/proc/", line, b"/exe"]);
+            match kernel::open(path.name(), libc::O_PATH) {
+                // It has ended since.
+                Err(Errno::ENOENT) => continue,
+                Ok(exe) if kernel::compare(exe, own)? == Alike::File => kernel::close(exe),
+                other => return other.and(Err(Errno::EBUSY)),
+            }
+            match kernel::write_file(to, PROCS, line) {
+                Err(Errno::ESRCH) => {}
+                moved => moved?,
+            }
+        }
+    }
+    Err(Errno::EBUSY)
+}
+
+/// Goes back from the leaf to the cgroup above, and makes that as it was: whose processes were
+/// in it had no controllers enabled. If other thimbles are there, that is for the last one.
+fn go_back(parent: Fd, leaf: Fd) -> kernel::Result<()> {
+    match kernel::lock(leaf, false) {
+        Err(Errno::EAGAIN) => return Ok(()),
+        locked => locked?,
+    }
+    // Nobody else's may lose a limit.
+    let mut buffer = [0; 1024];
+    let counts = kernel::read_start(parent, c"cgroup.stat", &mut buffer)?;
+    if line_behind(counts, b"nr_descendants ") != Some(b"1") {
+        return Err(Errno::EBUSY);
+    }
+    let enabled = kernel::read_start(parent, SUBTREE, &mut buffer)?;
+    let line = Parts::of(enabled, b'\n').word();
+    for word in Parts::of(line, b' ') {
+        if !word.is_empty() {
+            kernel::write_file(parent, SUBTREE, Text::of(&[b"-", word]).as_bytes())?;
+        }
+    }
+    move_all(leaf, parent)?;
+    remove(parent, LEAF)
 }
 
 fn remove(parent: Fd, name: &CStr) -> kernel::Result<()> {
@@ -148,7 +220,7 @@ fn end_all(cgroup: Fd) {
     for _ in 0..TRIES {
         let _ = kernel::write_file(cgroup, c"pids.max", b"0");
         list.clear();
-        let read = kernel::read_file(cgroup, c"cgroup.procs", &mut list);
+        let read = kernel::read_file(cgroup, PROCS, &mut list);
         if read.is_ok() && list.as_slice().is_empty() {
             break;
         }

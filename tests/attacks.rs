@@ -548,6 +548,10 @@ attacks! {
         "opening the runner by `/proc/1/exe`, to overwrite it (CVE-2019-5736)",
         without "undumpable",
         |scene| scene.probe(&["runner"]);
+    the_runners_words:
+        "paths of the host and values of variables in `/proc/1/cmdline`",
+        without "command line",
+        |scene| scene.probe(&["text", "/proc/1/cmdline", &scene.text("root")]);
     signals_to_pid_1:
         "ending pid 1 by a signal",
         without "pid namespace",
@@ -645,9 +649,11 @@ fn a_program_that_is_run_by_the_runner_itself_gets_no_hold_of_it() {
         let path = scene.at("root/bin/trap");
         fs::write(&path, "#!/proc/self/exe\n").unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        let ran = Ran::of(scene.thimble(&[], &["trap", "run"]).output().unwrap());
-        let line = "thimble: unknown command /bin/trap\n";
-        assert_eq!((ran.status, ran.err.as_str()), (Some(125), line), "{caller:?}");
+        for options in [&[][..], &["--as-pid-1"]] {
+            let ran = Ran::of(scene.thimble(options, &["trap", "run"]).output().unwrap());
+            let line = "thimble: unknown command /bin/trap\n";
+            assert_eq!((ran.status, ran.err.as_str()), (Some(125), line), "{caller:?}");
+        }
         assert_eq!(fs::read(scene.at("thimble")).unwrap(), fs::read(thimble()).unwrap());
     }
 }

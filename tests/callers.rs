@@ -131,7 +131,15 @@ impl Table {
             }
             None => line.to_string(),
         };
-        format!("`{}`", line.replace(&fill("NUMBER"), "NUMBER"))
+        let mut line = line.replace(&fill("NUMBER"), "NUMBER");
+        // The cgroups that this process happens to be in, and so its children.
+        for own in fs::read_to_string("/proc/self/cgroup").unwrap().lines() {
+            let own = own.splitn(3, ':').nth(2).unwrap();
+            if own != "/" {
+                line = line.replace(&format!("{own}/thimble-PID"), "/thimble-PID");
+            }
+        }
+        format!("`{line}`")
     }
 
     /// A command that runs what follows as this caller.

@@ -163,7 +163,7 @@ fn a_cgroup_without_a_controller_or_a_parent() {
             "--cgroup-conf",
             "frobs.max=5",
             "thimble: find the cgroup controller frobs: ENOENT: No such file or directory\n\
-             thimble: hint: no cgroup file system that is mounted here has it: see /proc/cgroups\n"
+             thimble: hint: this kernel does not have it, or not switched on: see /proc/cgroups\n"
                 .to_string(),
         ),
         (

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -42,10 +42,19 @@ struct Mode {
     input: bool,
     /// With something mounted below ROOTFS.
     below: bool,
+    /// In a cgroup of the caller's own, of cgroup v2.
+    delegated: bool,
+    /// Where no cgroup is mounted.
+    unmounted: bool,
     /// With a process that the program leaves behind.
     leaves: bool,
     /// `exec`, with these options, in a container that was run with the others.
     exec: Option<&'static [&'static str]>,
+    /// With a program that does not end by itself. Of the host side alone, since each takes
+    /// its time.
+    stays: bool,
+    /// With the program as pid 1.
+    as_pid_1: bool,
     /// What thimble makes in ROOTFS, and leaves there: the innermost first.
     makes: &'static [&'static str],
 }
@@ -56,8 +65,12 @@ const PLAIN: Mode = Mode {
     user: false,
     input: false,
     below: false,
+    delegated: false,
+    unmounted: false,
     leaves: false,
     exec: None,
+    stays: false,
+    as_pid_1: false,
     makes: &[],
 };
 
@@ -117,7 +130,49 @@ const MODES: &[Mode] = &[
         options: &["--name=faults", "--uidmap=0:100000:65536"],
         ..PLAIN
     },
+    Mode {
+        name: "root, ends",
+        options: &["--name=faults", "--timeout=60", "--die-with-parent"],
+        ..PLAIN
+    },
+    Mode {
+        name: "root, time is up",
+        options: &["--name=faults", "--timeout=1", "--stop-timeout=0"],
+        stays: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "root, --as-pid-1",
+        options: &["--name=faults", "--as-pid-1", "-u5:6", "--cap-add=NET_RAW"],
+        as_pid_1: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "user, --as-pid-1",
+        options: &["--name=faults", "--as-pid-1"],
+        user: true,
+        as_pid_1: true,
+        ..PLAIN
+    },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
+    Mode {
+        name: "root, no cgroups",
+        options: &[
+            "--name=faults",
+            "--cgroup-parent={parent}",
+            "--pids-limit=20",
+            "--cgroup-conf=hugetlb.2MB.max=0",
+        ],
+        unmounted: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "user, delegated",
+        options: &["--name=faults", "--cgroup-conf=hugetlb.2MB.max=0"],
+        user: true,
+        delegated: true,
+        ..PLAIN
+    },
     Mode { name: "user, -x", options: &["--name=faults", "-x"], user: true, ..PLAIN },
     Mode {
         name: "root, exec",
@@ -211,6 +266,10 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("wait4", &[libc::EINTR], "done again"),
     unnoticed("rt_sigtimedwait", &[libc::EINTR], "done again"),
     unnoticed("unlinkat", &[libc::EBUSY], "done again"),
+    Unnoticed {
+        mode: "user, delegated",
+        ..first("flock", &[libc::EAGAIN], "1", "done again, since another thimble is there")
+    },
     unnoticed("close", ANY, "the descriptor is closed, whatever the answer"),
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
@@ -228,6 +287,10 @@ const UNNOTICED: &[Unnoticed] = &[
     },
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),
+    Unnoticed {
+        mode: "user, delegated",
+        ..first("flock", &[libc::EAGAIN], "last", "another thimble is there, and goes later")
+    },
     first("read", ANY, "last", "what the container's side tells of a failure: there was none"),
     Unnoticed {
         mode: "root, everything",
@@ -259,9 +322,19 @@ const UNNOTICED: &[Unnoticed] = &[
         text: "ns/mnt",
         ..first("openat", &[libc::EACCES], "", "the program's namespaces, which are those of pid 1")
     },
+    Unnoticed {
+        mode: "root, time is up",
+        ..first("kill", ANY, "1", "the stop signal: whoever does not end by it is killed")
+    },
+    Unnoticed {
+        mode: "root, time is up",
+        process: "",
+        ..first("kill", &[libc::ENOSYS], "0", "likewise")
+    },
     sweep("openat", LEFT),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
+    sweep("lseek", ""),
     sweep("kill", ""),
     Unnoticed { at: "1", ..sweep("flock", "") },
     ending("openat", "cgroup.kill"),
@@ -298,7 +371,7 @@ fn errnos_of(call: &str) -> &'static [i32] {
     match call {
         "mmap" | "mprotect" | "mremap" | "munmap" => &[ENOMEM],
         "openat" => &[EACCES, EMFILE],
-        "read" | "readlinkat" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
+        "read" | "readlinkat" | "lseek" | "fstat" | "fstatfs" | "getdents64" => &[EIO],
         "write" => &[EIO, EPERM],
         "close" => &[EIO],
         "mount" => &[EPERM, ENOMEM],
@@ -342,7 +415,7 @@ const INTERRUPTIBLE: &[&str] = &[
 ];
 
 /// Calls that give no answer, or an answer and never an error (their manual pages).
-const SURE: &[&str] = &["exit_group", "getpid", "geteuid", "getegid", "umask"];
+const SURE: &[&str] = &["exit_group", "getpid", "getppid", "geteuid", "getegid", "umask"];
 
 fn name_of_call(number: usize) -> &'static str {
     syscalls::Sysno::new(number).map_or("?", |call| call.name())
@@ -379,7 +452,14 @@ struct Place {
 const LEFT: &str = "thimble-2000000000";
 
 /// The hierarchies in which a mode may make cgroups.
-const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset"];
+const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset", "unified"];
+
+impl Mode {
+    /// What thimble ends with.
+    fn status(&self) -> i32 {
+        if self.stays { 124 } else { STATUS }
+    }
+}
 
 impl Place {
     fn new(mode: &'static Mode, inside: &Path) -> Place {
@@ -407,7 +487,7 @@ impl Place {
         }
         let parent = unique_name();
         let program = path.join("thimble");
-        if mode.options.iter().any(|option| option.contains("{parent}")) {
+        if mode.delegated || mode.options.iter().any(|option| option.contains("{parent}")) {
             for controller in CONTROLLERS {
                 let own = cgroup_v1(controller).join(&parent);
                 fs::create_dir_all(&own).unwrap();
@@ -418,6 +498,19 @@ impl Place {
                         fs::write(own.join(file), above).unwrap();
                     }
                 }
+            }
+        }
+        if mode.delegated {
+            let own = cgroup_v1("unified").join(&parent);
+            for file in ["", "cgroup.procs", "cgroup.subtree_control"] {
+                chown(own.join(file), Some(USER), Some(USER)).unwrap();
+            }
+        }
+        if mode.unmounted {
+            // As thimble leaves it, so that the first run is like the others.
+            let all = cgroup_v1("unified");
+            for place in [&all, &all.join(&parent)] {
+                fs::write(place.join("cgroup.subtree_control"), "+hugetlb").unwrap();
             }
         }
         Place { mode, directory, parent, program }
@@ -438,6 +531,13 @@ impl Place {
                     found.insert(entry.path());
                 }
             }
+        }
+        // Of his own nothing is to be different.
+        let enabled = cgroup_v1("unified").join(&self.parent).join("cgroup.subtree_control");
+        if self.mode.delegated
+            && fs::read_to_string(&enabled).is_ok_and(|list| !list.trim().is_empty())
+        {
+            found.insert(enabled);
         }
         found
     }
@@ -501,8 +601,18 @@ impl Place {
             words.extend(["-u".into(), USER.to_string().into()]);
         }
         words.extend(entered.is_some().then(|| "-e".into()));
+        if self.mode.as_pid_1 {
+            words.push("-p".into());
+        }
         if self.mode.below {
             words.extend(["-m".into(), path.join("root/below").into()]);
+        }
+        if self.mode.unmounted {
+            words.extend(["-n", "/sys/fs/cgroup"].map(Into::into));
+        }
+        if self.mode.delegated {
+            let file = cgroup_v1("unified").join(&self.parent).join("cgroup.procs");
+            words.extend(["-c".into(), file.into()]);
         }
         let (process, number, at) = match call {
             Some(call) => (call.process.as_str(), call.number as i64, call.at),
@@ -530,6 +640,7 @@ impl Place {
         }
         words.push("/bin/inside".into());
         words.extend(self.mode.leaves.then(|| "leave".into()));
+        words.extend(self.mode.stays.then(|| "stay".into()));
         let mut tracer = Command::new(fault)
             .args(words)
             .stdin(Stdio::piped())
@@ -685,6 +796,7 @@ impl Place {
         for cgroup in self.cgroups() {
             for file in [
                 "pids.max",
+                "hugetlb.2MB.max",
                 "memory.limit_in_bytes",
                 "memory.memsw.limit_in_bytes",
                 "memory.soft_limit_in_bytes",
@@ -713,11 +825,17 @@ impl Place {
             let _ = fs::remove_dir(&made).or_else(|_| fs::remove_file(&made));
         }
         for cgroup in self.cgroups() {
+            if cgroup.is_file() {
+                continue;
+            }
             let inside = fs::read_to_string(cgroup.join("cgroup.procs")).unwrap_or_default();
             for pid in inside.lines() {
                 let _ = command("kill", &["-9", pid]).status();
             }
             eventually("a cgroup is removed", || fs::remove_dir(&cgroup).is_ok());
+        }
+        for enabled in self.cgroups() {
+            fs::write(enabled, "-hugetlb").unwrap();
         }
     }
 }
@@ -825,14 +943,17 @@ impl Case {
         };
         let tells = |step| told.err.lines().any(|line| named(line, step));
         let call = name_of_call(self.call.number);
-        // What cannot be done again.
-        let removal = call == "unlinkat" && tells("remove the cgroup");
+        // What cannot be done again. The way back out of a leaf takes several calls.
+        let removing = if MODES[self.mode].delegated { call } else { "" };
+        let removal = ["unlinkat", removing].contains(&call) && tells("remove the cgroup");
         let relay = self.call.process == "0.1" && tells("relay an input file through a pipe");
         let broken = BROKEN.iter().find(|row| row.0 == call && self.errno == libc::ENOSYS);
         if broken.is_some_and(|(_, tells)| told.err.contains(tells)) {
             return Ok(Good::Told);
         }
-        let told_of = removal && left.iter().all(|path| path.contains("cgroup"));
+        // Another thimble may be there, which then does it.
+        let others = removing == "flock" && self.call.last && self.errno == libc::EAGAIN;
+        let told_of = (removal || others) && left.iter().all(|path| path.contains("cgroup"));
         if !left.is_empty() && !told_of {
             return Err(format!("leaves {left:?}"));
         }
@@ -859,14 +980,17 @@ impl Case {
                 return Err(format!("another container: {}", difference(usual, now)));
             }
         }
+        let usually = MODES[self.mode].status();
         match told.status.code() {
-            Some(STATUS) if removal || relay => Ok(Good::Told),
-            Some(STATUS) => {
-                if told.out.is_empty() || told.seen.is_empty() || told.waiting.is_empty() {
+            Some(status) if status == usually && (removal || relay) => Ok(Good::Told),
+            Some(status) if status == usually => {
+                let [out, seen, waiting] =
+                    [&told.out, &told.seen, &told.waiting].map(|lines| lines.is_empty());
+                if out || seen || waiting != usual.waiting.is_empty() {
                     return Err("the program did not run".into());
                 }
                 if told.err != usual.err {
-                    return Err(format!("status {STATUS}, and says {:?}", told.err));
+                    return Err(format!("status {status}, and says {:?}", told.err));
                 }
                 rows.map(Good::Same).ok_or("unnoticed".into())
             }
@@ -907,7 +1031,7 @@ fn cases(mode: usize, run: &Told) -> Vec<Case> {
         *at += 1;
         let (process, number) = recorded.clone();
         let name = name_of_call(number);
-        if SURE.contains(&name) {
+        if SURE.contains(&name) || MODES[mode].stays && process != "0" {
             continue;
         }
         let call = Call { process, number, at: *at, last: *at == counts[recorded] };
@@ -955,7 +1079,7 @@ fn a_call_that_fails_is_told_or_changes_nothing() {
         let recorded = place.run(&fault, None, 0);
         assert_eq!(
             (recorded.status.code(), recorded.err.as_str()),
-            (Some(STATUS), ""),
+            (Some(place.mode.status()), ""),
             "{}",
             place.mode.name
         );

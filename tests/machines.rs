@@ -12,15 +12,26 @@ use std::sync::OnceLock;
 const TEST: &str = r#"
 /bin/busybox --install -s /bin
 mkdir /proc /sys /dev /etc
+# Before anything is mounted.
+case $layout in none)
+    t rootfs /thimble run -m 16m /image sh -c 'a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'
+esac
+echo root:x:0:0::/:/bin/sh >/etc/passwd; echo user:x:1000:1000::/:/bin/sh >>/etc/passwd
 mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev
 v1() { mkdir -p /sys/fs/cgroup/$1; mount -t cgroup -o $1 cgroup /sys/fs/cgroup/$1; }
 case $(cat /proc/cmdline) in
-*layout=v2*) mount -t cgroup2 cgroup /sys/fs/cgroup;;
+*layout=v2*) mount -t cgroup2 -o nsdelegate cgroup /sys/fs/cgroup
+    cd /sys/fs/cgroup; echo '+pids +memory +cpu +cpuset' >cgroup.subtree_control
+    mkdir d; chown user d d/cgroup.procs d/cgroup.subtree_control; cd /;;
 *layout=v1*) mount -t tmpfs cgroup /sys/fs/cgroup; for c in pids memory cpu cpuset; do v1 $c; done;;
 *layout=hybrid*) mount -t tmpfs cgroup /sys/fs/cgroup; v1 memory; v1 cpuset
     mkdir /sys/fs/cgroup/unified; mount -t cgroup2 cgroup /sys/fs/cgroup/unified;;
+*) v2() { mount -t cgroup2 -o nsdelegate cgroup /cgroup; "$@"; umount /cgroup; }; mkdir /cgroup; v2;;
 esac
-host() { cat /proc/self/mountinfo; find /sys/fs/cgroup -type d | sort; }
+host() {
+    cat /proc/self/mountinfo; find /sys/fs/cgroup -type d | sort
+    ! [ -d /sys/fs/cgroup/d ] || cat /sys/fs/cgroup/d/cgroup.subtree_control
+}
 host > /before
 run="/thimble run"
 t status $run /image sh -c 'exit 7'
@@ -33,7 +44,7 @@ t cpuset $run --cpuset-cpus 1 /image grep Cpus_allowed_list /proc/self/status
 held() {
     $run $1 --name held /image sh -c '(sleep 2; kill $$) & while :; do :; done' &
     sleep 1
-    find /sys/fs/cgroup -path '*/held/cpu.stat' -exec grep nr_throttled {} +
+    $(command -v v2) find /cgroup /sys/fs/cgroup -path '*/held/cpu.stat' -exec grep nr_throttled {} + 2>&-
     wait $!
 }
 t free held --cpus=9
@@ -43,7 +54,31 @@ t shown $run -m 64m --cpus 0.5 --cpu-shares 512 --pids-limit 7 /image sh -c \
 t left $run --pid host --pids-limit -1 /image sh -c 'sleep 1000 & sleep 1000 & exit 4'
 sleeping() { ps | grep '[s]leep 1000'; }
 t sleeping sleeping
+# An ordinary user, alone in a cgroup of his own.
+u() {
+    t "user $1" sh -c "echo \$\$ >/sys/fs/cgroup/d/cgroup.procs; exec su user -c 'exec $run $2'"
+}
+if [ -d /sys/fs/cgroup/d ]; then
+    u status '--pids-limit 9 /image sh -c "exit 7"'
+    u pids '--pids-limit 6 /image sh -c "f() { sleep 1 & f; }; f; exit 9"'
+    u memory '-m 16m /image sh -c "a=xxxxxxxxxxxxxxxx; while :; do a=\$a\$a; done"'
+    u swap '-m 64m --memory-swap 96m /image true'
+    u cpuset '--cpuset-cpus 1 /image grep Cpus_allowed_list /proc/self/status'
+    u held '--cpus 0.1 /image sh -c "until grep nr_throttled.[1-9] /sys/fs/cgroup/cpu.stat; do :; done" >/dev/null'
+    u shown '-m 64m --cpus 0.5 --cpu-shares 512 --pids-limit 7 /image sh -c "cd /sys/fs/cgroup
+        grep . memory.max cpu.max cpu.weight pids.max; touch x; echo 9 >pids.max"'
+    u raised '--privileged --pids-limit 7 /image sh -c "mount -t cgroup2 cgroup /tmp
+        echo 9 >/tmp/pids.max; cat /tmp/pids.max"'
+    t "user others" su user -c "$run --pids-limit 9 /image true"
+fi
+case $(cat /proc/cmdline) in *layout=none*)
+    t delegate $run --privileged --pids-limit 9 /image sh -c \
+        'mount -t cgroup2 cgroup /tmp; grep -o nsdelegate /proc/self/mountinfo'
+esac
 host > /after
+umount /proc
+t noproc $run -m 16m /image sh -c 'a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'
+t empty ls /proc
 t unchanged cmp /before /after
 poweroff -f
 "#;
@@ -82,9 +117,25 @@ fn limits_hold(found: &Tried) {
 fn limits_hold_on_cgroup_v2_alone_and_it_is_shown_inside() {
     let found = boot("v2");
     limits_hold(&found);
+    let get = |name: &str| (found[name].0, found[name].1.as_str());
     let shown = "memory.max:67108864\ncpu.max:50000 100000\ncpu.weight:20\npids.max:7\n\
         touch: x: Read-only file system\n";
-    assert_eq!(found["shown"], (1, shown.to_string()));
+    assert_eq!(get("shown"), (1, shown));
+    assert_eq!(get("user status"), (7, ""));
+    let (status, printed) = get("user pids");
+    assert!(status != 0 && printed.contains("can't fork"), "{printed}");
+    let killed = "thimble: the program used up its memory and was killed\n";
+    assert_eq!(get("user memory"), (137, killed));
+    assert_eq!(get("user swap"), (0, ""));
+    assert_eq!(get("user cpuset"), (0, "Cpus_allowed_list:\t1\n"));
+    assert_eq!(get("user held"), (0, ""));
+    let shown = format!("{shown}sh: can't create pids.max: Read-only file system\n");
+    assert_eq!(get("user shown"), (1, shown.as_str()));
+    // Whose cgroup it is inside is his own outside; nsdelegate is what keeps him to it.
+    let raised = "sh: write error: Operation not permitted\n7\n";
+    assert_eq!(get("user raised"), (0, raised));
+    let (status, printed) = get("user others");
+    assert!(status == 125 && printed.contains("EACCES"), "{printed}");
 }
 
 #[test]
@@ -98,16 +149,13 @@ fn limits_hold_where_some_controllers_are_of_v1_and_some_of_v2() {
 }
 
 #[test]
-fn where_no_cgroup_is_mounted_a_limit_is_refused_and_all_else_works() {
+fn limits_hold_where_no_cgroup_is_mounted_nor_proc_and_the_host_keeps_its_options() {
     let found = boot("none");
-    assert_eq!(found["status"], (7, String::new()));
-    for (name, controller) in
-        [("pids", "pids"), ("memory", "memory"), ("cpuset", "cpuset"), ("held", "cpu")]
-    {
-        let lines = format!(
-            "thimble: find the cgroup controller {controller}: ENOENT: No such file or directory\n\
-             thimble: hint: no cgroup file system that is mounted here has it: see /proc/cgroups\n"
-        );
-        assert_eq!(found[name], (125, lines));
+    limits_hold(&found);
+    let killed = "thimble: the program used up its memory and was killed\n";
+    for name in ["rootfs", "noproc"] {
+        assert_eq!(found[name], (137, killed.to_string()), "{name}");
     }
+    assert_eq!(found["empty"], (0, String::new()));
+    assert_eq!(found["delegate"], (0, "nsdelegate\n".to_string()));
 }

@@ -20,7 +20,7 @@ pub enum Request {
     /// A program in the container that runs already.
     Exec,
     /// A text, on the standard output.
-    Print(Packed),
+    Print(&'static [Packed]),
 }
 
 /// A command of thimble.
@@ -42,7 +42,7 @@ const COMMANDS: [Command; 2] = [
     Command { options: &options::EXEC, operand: c"PID", request: Request::Exec },
 ];
 /// The texts.
-const TEXTS: [Packed; 5] =
+static TEXTS: [Packed; 5] =
     [help::GENERAL, help::VERSION, help::GENERAL, help::GENERAL, help::VERSION];
 
 /// Reads the words of a command line, the program's own name first, into the
@@ -62,8 +62,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     match COMMANDS.get(place) {
         Some(command) => read_command(parser, command),
         None => {
-            let text = TEXTS.get(place - COMMANDS.len());
-            Ok(Request::Print(*text.unwrap_or(&help::GENERAL)))
+            let text = place - COMMANDS.len();
+            Ok(Request::Print(TEXTS.get(text..=text).unwrap_or(&TEXTS)))
         }
     }
 }

@@ -74,7 +74,7 @@ const ROWS: &[Opt] = &[
     Opt("      --cpu-shares N              weight against others, 2 to 262144 (1024)", Value(cpu_shares)),
     Opt("      --cpuset-cpus LIST          run on these processors only, as 0-2,5", Value(|c, v| set(&mut c.cpuset_cpus, v, check_list))),
     Opt("      --cgroup-conf FILE=VALUE    write VALUE to this file of the cgroup", Value(|c, v| add(&mut c.cgroup_conf, v, check_cgroup_file))),
-    Opt("      --cgroup-parent PATH        make the cgroup below this one (/)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
+    Opt("      --cgroup-parent PATH        make it in this cgroup (root: /; others: own)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
     Opt("\nlife:", Title),
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
     Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),

@@ -34,21 +34,19 @@ pub struct Table {
     /// What each does.
     pub sets: &'static [Set],
     /// The help.
-    pub help: Packed,
+    pub help: &'static [Packed],
 }
 
 /// Makes a table of the first lines of its help, and its rows.
 macro_rules! table {
     ($start:expr, $rows:expr) => {{
         use crate::cli::table::{Bytes, Set, Table, count, help, names, sets};
-        use crate::text::{Packed, pack_bytes, packed_length};
+        use crate::text::Packed;
         const SETS: [Set; count($rows)] = sets($rows);
         const NAMED: Bytes<0> = names($rows);
         const NAMES: [u8; NAMED.length()] = names($rows).exactly();
-        const HELPED: Bytes<0> = help($start, $rows);
-        const HELP: [u8; HELPED.length()] = help($start, $rows).exactly();
-        const PACKED: [u8; packed_length(&HELP) + 1] = pack_bytes(&HELP);
-        Table { names: &NAMES, sets: &SETS, help: const { Packed::new(&PACKED) } }
+        const HELP: [Packed; 1 + $rows.len()] = help($start, $rows);
+        Table { names: &NAMES, sets: &SETS, help: &HELP }
     }};
 }
 
@@ -155,23 +153,12 @@ pub const fn names<const N: usize>(rows: &[Opt]) -> Bytes<N> {
 
 /// The help: a text, and a line for each row.
 #[allow(clippy::indexing_slicing)] // likewise
-pub const fn help<const N: usize>(start: &str, rows: &[Opt]) -> Bytes<N> {
-    let mut help = Bytes::new();
+pub const fn help<const N: usize>(start: &str, rows: &[Opt]) -> [Packed; N] {
+    let mut help = [Packed::find(start, ""); N];
     let mut row = 0;
-    let mut text = start.as_bytes();
-    loop {
-        let mut at = 0;
-        while at < text.len() {
-            help.push(text[at]);
-            at += 1;
-        }
-        if row > 0 {
-            help.push(b'\n');
-        }
-        if row == rows.len() {
-            return help;
-        }
-        text = rows[row].0.as_bytes();
+    while row < rows.len() {
+        help[1 + row] = Packed::find(rows[row].0, "\n");
         row += 1;
     }
+    help
 }

@@ -5,13 +5,15 @@
 use core::ffi::CStr;
 
 use crate::config::{Config, Limit, Resource, Share};
-use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid};
+use crate::isolate::mounts::INERT;
+use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Stack};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{
-    Numbered, PackedList, Parts, Text, line_behind, pack_list, parse_whole, split_at,
+    Numbered, PackedList, Parts, Text, has_part, line_behind, pack_list, parse_whole, split_at,
+    unescape,
 };
-use crate::undo::Directory;
+use crate::undo::{self, BETWEEN_TRIES, Directory, LEAF, PROCS, SUBTREE, TRIES, Undo};
 
 const CPUS: &[u8] = b"cpuset.cpus";
 
@@ -57,15 +59,31 @@ fn controller_of(file: &[u8]) -> Option<&[u8]> {
 /// Host side: makes the directories, and sets what `--cgroup-conf` and `--cpuset-cpus`
 /// ask for: some of it must be set before a process is in them. Gives the limits that
 /// cgroup v2 has the controllers of, a bit each.
-pub fn create<'a>(config: &Config<'a>, name: &'a CStr, report: &mut Report<'a>) -> u32 {
+pub fn create<'a>(
+    config: &Config<'a>,
+    name: &'a CStr,
+    user: u32,
+    stack: &mut Stack,
+    report: &mut Report<'a>,
+) -> u32 {
     let mut unified = 0;
     if !config.wants_cgroup() {
         return unified;
     }
-    let mut mounts = List::new();
+    let (mut mounts, mut own) = (List::new(), List::new());
     let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
-    report.step(Step::FindCgroups, read);
-    let maker = Maker { config, mounts: mounts.as_slice() };
+    // Without a /proc, as in an initramfs, nothing that is mounted can be found.
+    if read != Err(Errno::ENOENT) {
+        report.step(Step::FindCgroups, read);
+    }
+    // root's are made below the hierarchy's root, as in the article.
+    let beside = user != 0 && config.cgroup_parent.is_none();
+    if beside {
+        let read = kernel::read_file(CURRENT, c"/proc/self/cgroup", &mut own);
+        report.step(Step::FindCgroups, read);
+    }
+    let own = own.as_slice();
+    let mut maker = Maker { config, mounts: mounts.as_slice(), beside, own, stack };
     report.undo.name = name;
     report.undo.end_all = config.pid == Some(Share::Host);
     for (resource, limit) in config.limits.iter().enumerate() {
@@ -99,124 +117,242 @@ struct Maker<'a> {
     config: &'a Config<'a>,
     /// /proc/self/mountinfo
     mounts: &'a [u8],
+    /// Whether the cgroup is made in thimble's own, of
+    beside: bool,
+    /// /proc/self/cgroup
+    own: &'a [u8],
+    /// For the process that mounts what is not mounted.
+    stack: &'a mut Stack,
 }
 
-impl Maker<'_> {
+/// Where a hierarchy is: the path of its root from this directory, and whether it is v2's.
+type Found = (Fd, bool);
+
+impl<'a> Maker<'a> {
     /// Makes the directory for a file's controller, if its hierarchy has none yet.
     /// Whether that is v2.
-    fn make_for(&self, file: &[u8], report: &mut Report) -> bool {
+    fn make_for(&mut self, file: &[u8], report: &mut Report) -> bool {
         let Some(controller) = controller_of(file) else { return false };
-        let (point, v2) = find(self.mounts, controller);
-        let mut path = Text::of(&[point]);
-        let mut found = Ok(());
-        if v2 {
-            found = open(&path).and_then(|root| lists(root, c"cgroup.controllers", controller));
-        }
-        step_for(Step::FindController, controller, found, report);
-        let parent = self.config.cgroup_parent.map_or(&[][..], CStr::to_bytes);
+        let mut path = Text::new();
+        let subject = Text::of(&[controller]);
+        let subject = subject.name();
+        let found = self.find(controller, &mut path);
+        let (base, v2, parent) = report.step_on(Step::FindController, subject, found);
         let mut parts = Parts::of(parent, b'/');
-        loop {
-            if v2 {
-                let enabled = open(&path).and_then(|above| enable(above, controller));
-                step_for(Step::EnableController, controller, enabled, report);
+        let above = loop {
+            let part = parts.next();
+            if part == Some(&[]) {
+                continue;
             }
-            let Some(part) = parts.next() else { break };
-            if !part.is_empty() {
-                path.push(b"/");
-                path.push(part);
-            }
-        }
-        let parent = open(&path);
-        path.push(b"/");
-        path.push(report.undo.name.to_bytes());
-        let made = parent.and_then(|parent| {
-            // Controllers may share a hierarchy, and so a directory.
-            for made in report.undo.cgroups.as_slice() {
-                if kernel::identity(made.parent)? == kernel::identity(parent)? {
-                    return Ok(());
+            if v2 || part.is_none() {
+                let above = open(base, &path);
+                if part.is_none() && v2 && self.beside && report.undo.leaf.is_none() {
+                    let left = above.and_then(|above| leave(above, &mut report.undo));
+                    report.step_on(Step::LeaveCgroup, path.name(), left);
+                }
+                if v2 {
+                    let enabled = above.and_then(|above| enable(above, controller));
+                    report.step_on(Step::EnableController, subject, enabled);
+                }
+                if part.is_none() {
+                    break above;
                 }
             }
-            if self.config.name.is_none() {
-                sweep(parent);
-            }
-            let name = report.undo.name;
-            let own = make_directory(parent, name)?;
-            let directory = Directory { parent, own, v2 };
-            if let Err(errno) = report.undo.cgroups.push(directory) {
-                // Not on the list of what is taken back, so here; the failure that counts is
-                // the first.
-                let _ = kernel::remove_directory(parent, name);
-                return Err(errno);
-            }
-            if !v2 {
-                inherit(parent, own)?;
-            }
-            Ok(())
-        });
-        report.step_on(Step::MakeCgroup, path.as_c_str().unwrap_or(c""), made);
+            path.push(b"/");
+            path.push(part.unwrap_or(&[]));
+        };
+        path.push(b"/");
+        path.push(report.undo.name.to_bytes());
+        let made = above.and_then(|parent| self.make(parent, v2, &mut report.undo));
+        report.step_on(Step::MakeCgroup, path.name(), made);
         v2
     }
+
+    fn make(&self, parent: Fd, v2: bool, undo: &mut Undo) -> kernel::Result<()> {
+        // Controllers may share a hierarchy, and so a directory.
+        for made in undo.cgroups.as_slice() {
+            if kernel::identity(made.parent)? == kernel::identity(parent)? {
+                return Ok(());
+            }
+        }
+        if self.config.name.is_none() {
+            sweep(parent);
+        }
+        let own = make_directory(parent, undo.name, false)?;
+        if let Err(errno) = undo.cgroups.push(Directory { parent, own, v2 }) {
+            // Not on the list of what is taken back, so here; the failure that counts is
+            // the first.
+            let _ = kernel::remove_directory(parent, undo.name);
+            return Err(errno);
+        }
+        if v2 { Ok(()) } else { inherit(parent, own) }
+    }
+
+    /// Finds the hierarchy that has a controller: the directory that the path is of,
+    /// whether it is v2, and what the cgroup's parent is from there.
+    fn find(&mut self, controller: &[u8], path: &mut Text) -> kernel::Result<(Fd, bool, &'a [u8])> {
+        let (root, point, mut v2) = find(self.mounts, controller);
+        let mut base = CURRENT;
+        unescape(point, path);
+        let mut there = offers(v2, base, path, controller);
+        if there == Err(Errno::ENOENT) {
+            // It is not mounted here.
+            *path = Text::of(&[b"."]);
+            (base, v2) = mount(controller, self.stack)?;
+            there = offers(v2, base, path, controller);
+        }
+        there?;
+        let parent = if self.beside {
+            own(self.own, controller, v2).and_then(|(_, path)| below(path, root))
+        } else {
+            Some(self.config.cgroup_parent.map_or(&[][..], CStr::to_bytes))
+        };
+        // Somewhere else than what is mounted here: there is nothing that could be named.
+        Ok((base, v2, parent.ok_or(Errno::ESTALE)?))
+    }
 }
 
-/// Where the hierarchy is mounted that has a controller, and whether it is that of
-/// v2, which has the rest.
-pub fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], bool) {
-    let mut unified: &[u8] = &[];
+/// Where the hierarchy is mounted that has a controller: what of it, at what place, and
+/// whether it is that of v2, which has the rest.
+pub fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], &'a [u8], bool) {
+    let mut unified: (&[u8], &[u8], bool) = (&[], &[], true);
     for line in Parts::of(mounts, b'\n') {
-        // proc_pid_mountinfo(5): the mount point is the fifth field, and behind a
-        // field of a dash come type, source and options.
+        // proc_pid_mountinfo(5): the root in the file system and the mount point are the fourth
+        // field and the fifth, and behind a field of a dash come type, source and options.
         let mut fields = Parts::of(line, b' ');
-        let point = fields.nth(4).unwrap_or(&[]);
+        let root = fields.nth(3).unwrap_or(&[]);
+        let point = fields.word();
         while fields.next().is_some_and(|field| field != b"-") {}
-        let kind = fields.next().unwrap_or(&[]);
+        let kind = fields.word();
         if kind == b"cgroup2" {
-            unified = point;
-        } else if kind == b"cgroup" && has(fields.nth(1).unwrap_or(&[]), b',', controller) {
-            return (point, false);
+            unified = (root, point, true);
+        } else if kind == b"cgroup" && has_part(fields.nth(1).unwrap_or(&[]), b',', controller) {
+            return (root, point, false);
         }
     }
-    (unified, true)
+    unified
 }
 
-/// Takes the result of a step whose subject is a controller.
-fn step_for(step: Step, controller: &[u8], result: kernel::Result<()>, report: &mut Report) {
-    report.step_on(step, Text::of(&[controller]).as_c_str().unwrap_or(c""), result);
+/// What cgroups(7), "/proc/PID/cgroup", says of a controller: those of its hierarchy, and
+/// the path of the process's cgroup there.
+fn own<'a>(lines: &'a [u8], controller: &[u8], v2: bool) -> Option<(&'a [u8], &'a [u8])> {
+    for line in Parts::of(lines, b'\n') {
+        // The number of the hierarchy, which of v2 is 0, and no controllers: those are the rest.
+        let mut fields = Parts::of(line, b':');
+        let number = fields.word();
+        let list = fields.word();
+        if if v2 { number == b"0" } else { has_part(list, b',', controller) } {
+            return Some((list, fields.rest()?));
+        }
+    }
+    None
 }
 
-fn open(path: &Text) -> kernel::Result<Fd> {
+/// That path below the root of what is mounted. Once thimble has left its cgroup, or another one
+/// has moved it, it is in the leaf.
+pub fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
+    let path = match path.strip_suffix(LEAF.to_bytes()) {
+        Some(above @ [.., b'/']) => above,
+        _ => path,
+    };
+    let below = path.strip_prefix(root.strip_suffix(b"/").unwrap_or(root))?;
+    matches!(below, [] | [b'/', ..]).then_some(below)
+}
+
+/// Whether the root of v2's hierarchy has a controller: ENOENT if not.
+#[inline(never)]
+fn offers(v2: bool, base: Fd, path: &Text, controller: &[u8]) -> kernel::Result<()> {
+    if !v2 {
+        return Ok(());
+    }
+    let root = open(base, path)?;
+    let offered = lists(root, c"cgroup.controllers", controller);
+    kernel::close(root);
+    offered
+}
+
+/// A hierarchy that is mounted nowhere but in a mount namespace of its own, which ends
+/// at once: what is open of it stays. By another process with these descriptors and this
+/// memory, so that this one is where it was.
+fn mount(controller: &[u8], stack: &mut Stack) -> kernel::Result<Found> {
+    let mut mount = Mount { controller, done: Err(Errno::EIO) };
+    let helper = kernel::spawn_apart(stack, &mut mount, |mount| {
+        mount.done = mount_alone(mount.controller);
+        0
+    })?;
+    kernel::wait_for(helper)?;
+    mount.done
+}
+
+struct Mount<'a> {
+    controller: &'a [u8],
+    done: kernel::Result<Found>,
+}
+
+/// Each mount goes on top of the root, where `/..` leads, so no directory is needed.
+fn mount_alone(controller: &[u8]) -> kernel::Result<Found> {
+    kernel::make_private()?;
+    kernel::mount(c"proc", c"/", INERT, c"")?;
+    let mut lines = List::new();
+    kernel::read_file(CURRENT, c"/../self/cgroup", &mut lines)?;
+    let v1 = own(lines.as_slice(), controller, false);
+    match v1 {
+        // mount(2) wants to be told all the controllers of a hierarchy that is there already.
+        Some((list, _)) => kernel::mount(c"cgroup", c"/", INERT, Text::of(&[list]).name())?,
+        None => {
+            // In the first cgroup namespace, it would set the options of the whole hierarchy anew:
+            // the host's nsdelegate.
+            kernel::unshare(libc::CLONE_NEWCGROUP)?;
+            kernel::mount(c"cgroup2", c"/", INERT, c"")?;
+        }
+    }
+    Ok((kernel::open(c"/..", libc::O_DIRECTORY)?, v1.is_none()))
+}
+
+fn open(base: Fd, path: &Text) -> kernel::Result<Fd> {
     let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
-    kernel::open(path, libc::O_RDONLY | libc::O_DIRECTORY)
+    kernel::open_at(base, path, libc::O_DIRECTORY)
+}
+
+/// cgroup v2: processes cannot lie beside the container's cgroup, so thimble, and others like
+/// it, go from its parent to a leaf beside it. EBUSY if anybody else is there.
+fn leave(parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
+    let leaf = make_directory(parent, LEAF, true)?;
+    undo.leaf = Some((parent, leaf));
+    undo::move_all(parent, leaf)
 }
 
 /// cgroup v2: lets a directory hand the controller on to those below. Nothing is
 /// written where it does already, which an ordinary user may not.
 fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
-    let file = c"cgroup.subtree_control";
-    let done = lists(above, file, controller)
-        .or_else(|_| kernel::write_file(above, file, Text::of(&[b"+", controller]).as_bytes()));
-    kernel::close(above);
-    done
+    match lists(above, SUBTREE, controller) {
+        Err(Errno::ENOENT) => {
+            kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes())
+        }
+        listed => listed,
+    }
 }
 
 /// Whether a file of a directory, which is a line of words, has this one: ENOENT if not.
 fn lists(directory: Fd, file: &CStr, word: &[u8]) -> kernel::Result<()> {
     let mut buffer = [0; 1024];
     let words = kernel::read_start(directory, file, &mut buffer)?;
-    let line = Parts::of(words, b'\n').next().unwrap_or(&[]);
-    if has(line, b' ', word) { Ok(()) } else { Err(Errno::ENOENT) }
+    let line = Parts::of(words, b'\n').word();
+    if has_part(line, b' ', word) { Ok(()) } else { Err(Errno::ENOENT) }
 }
 
-/// Whether a list has this word.
-fn has(list: &[u8], between: u8, word: &[u8]) -> bool {
-    Parts::of(list, between).any(|known| known == word)
-}
-
-/// Makes a directory, opens it, and locks it for the container's life.
-fn make_directory(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
+/// Makes a directory, opens it, and locks it for the container's life; if it is `shared`,
+/// together with others, of whom one may have made it.
+fn make_directory(parent: Fd, name: &CStr, shared: bool) -> kernel::Result<Fd> {
     for _ in 0..TRIES {
-        kernel::make_directory(parent, name)?;
-        match hold(parent, name) {
+        let made = kernel::make_directory(parent, name);
+        if !shared || made != Err(Errno::EEXIST) {
+            made?;
+        }
+        match hold(parent, name, shared) {
             Err(Errno::ENOENT) => {}
+            // Who is the last one there takes it away.
+            Err(Errno::EAGAIN) if shared => kernel::sleep(BETWEEN_TRIES),
             // Not on the list of what is taken back, so here.
             Err(errno) => {
                 let _ = kernel::remove_directory(parent, name);
@@ -230,19 +366,16 @@ fn make_directory(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
 
 /// Opens and locks a directory that was just made. ENOENT if it is gone: who sweeps
 /// takes the lock first, and may have been here in between.
-fn hold(parent: Fd, name: &CStr) -> kernel::Result<Fd> {
-    let own = kernel::open_at(parent, name, libc::O_RDONLY | libc::O_DIRECTORY)?;
+fn hold(parent: Fd, name: &CStr, shared: bool) -> kernel::Result<Fd> {
+    let own = kernel::open_at(parent, name, libc::O_DIRECTORY)?;
     // In a directory that was removed nothing is found.
-    let look = || kernel::open_at(own, c"cgroup.procs", libc::O_PATH).map(kernel::close);
-    let held = kernel::lock(own).and_then(|()| look());
+    let look = || kernel::open_at(own, PROCS, libc::O_PATH).map(kernel::close);
+    let held = kernel::lock(own, shared).and_then(|()| look());
     if held.is_err() {
         kernel::close(own);
     }
     held.map(|()| own)
 }
-
-/// How often a directory is made anew that somebody else takes away.
-const TRIES: u32 = 10;
 
 /// cgroup v1: a cpuset is empty when it is made, and takes no process as it is.
 /// The hierarchies of other controllers do not have these files.
@@ -261,18 +394,27 @@ fn inherit(parent: Fd, own: Fd) -> kernel::Result<()> {
 /// Removes what thimbles that were killed have left in a directory: cgroups that
 /// are named after a process that is gone, that nobody holds the lock of (for
 /// that process may be in another pid namespace), and that are empty. What cannot
-/// go stays, and the next thimble tries again.
+/// go stays, and the next thimble tries again. So it is with the rest where there are so
+/// many that it would take long: each looks from somewhere else on, in the order of hashes
+/// of 31 bits that cgroups are listed in, and goes once around at most.
 fn sweep(parent: Fd) {
     let mut buffer = [0; 2048];
-    while let Ok(entries @ [_, ..]) = kernel::read_directory(parent, &mut buffer) {
+    let start = (kernel::own_pid().number() as u32).wrapping_mul(0x9e37_79b1) >> 1;
+    let mut moved = kernel::seek(parent, start);
+    for _ in 0..READS {
+        let entries = moved.and_then(|()| kernel::read_directory(parent, &mut buffer));
+        let Ok(entries) = entries else { break };
+        if entries.is_empty() {
+            moved = kernel::seek(parent, 0);
+        }
         for name in kernel::Entries::of(entries) {
             let number = name.to_bytes().strip_prefix(PREFIX).and_then(parse_whole);
             let Some(pid) = number.and_then(Pid::from_number) else { continue };
             if kernel::send_signal(pid, 0) != Err(Errno::ESRCH) {
                 continue;
             }
-            if let Ok(old) = kernel::open_at(parent, name, libc::O_RDONLY | libc::O_DIRECTORY) {
-                if kernel::lock(old).is_ok() {
+            if let Ok(old) = kernel::open_at(parent, name, libc::O_DIRECTORY) {
+                if kernel::lock(old, false).is_ok() {
                     let _ = kernel::remove_directory(parent, name);
                 }
                 kernel::close(old);
@@ -280,6 +422,9 @@ fn sweep(parent: Fd) {
         }
     }
 }
+
+/// How often one reads on: once around a hundred cgroups and their parent's files.
+const READS: u32 = 5;
 
 /// Host side: puts the container into its cgroups and sets its limits, in the
 /// article's order. It is not released before that, so no process of it is ever
@@ -289,7 +434,7 @@ pub fn admit(config: &Config, unified: u32, child: Pid, report: &mut Report) {
         return;
     }
     let pid = Numbered::of(b"", child.number() as u32);
-    write(b"cgroup.procs", pid.as_c_str(), report);
+    write(PROCS.to_bytes(), pid.as_c_str(), report);
     let mut asked = config.cgroup_conf.as_slice().iter();
     if !asked.any(|setting| setting.to_bytes().starts_with(b"notify_on_release=")) {
         write(NOTIFY, c"1", report);
@@ -304,7 +449,7 @@ pub fn admit(config: &Config, unified: u32, child: Pid, report: &mut Report) {
             Limit::Max if v2 || resource == Resource::Pids as usize => setting.push(b"max"),
             Limit::Max => setting.push(b"-1"),
         }
-        if let Some((file, value)) = split_at(setting.as_c_str().unwrap_or(c""), b'=') {
+        if let Some((file, value)) = split_at(setting.name(), b'=') {
             write(file, value, report);
         }
     }
@@ -317,7 +462,7 @@ const NOTIFY: &[u8] = b"notify_on_release";
 /// belongs to none, all of them.
 fn write(file: &[u8], value: &CStr, report: &mut Report) {
     let name = Text::of(&[file]);
-    let name = name.as_c_str().unwrap_or(c"");
+    let name = name.name();
     let mut written = Err(Errno::ENOENT);
     for directory in report.undo.cgroups.as_slice() {
         let here = kernel::write_file(directory.own, name, value.to_bytes());
@@ -374,7 +519,9 @@ mod tests {
             39 31 0:36 /../.. /elsewhere rw,relatime shared:9 master:1 - cgroup cgroup rw,pids\n\
             40 31 0:37 / /named rw - cgroup cgroup rw,xattr,name=memory\n";
         let find = |controller: &str| {
-            let (point, v2) = find(MOUNTS, controller.as_bytes());
+            let (root, point, v2) = find(MOUNTS, controller.as_bytes());
+            let whole = if v2 { &b""[..] } else { b"/" };
+            assert_eq!(root, if controller == "pids" { b"/../.." } else { whole });
             (std::str::from_utf8(point).unwrap(), v2)
         };
         assert_eq!(find("cpu"), ("/sys/fs/cgroup/cpu,cpuacct", false));
@@ -382,6 +529,34 @@ mod tests {
         assert_eq!(find("pids"), ("/elsewhere", false));
         assert_eq!(find("memory"), ("", true));
         assert_eq!(find("cpuset"), ("", true));
+    }
+
+    #[test]
+    fn the_own_cgroup_is_found_below_what_is_mounted() {
+        const LINES: &[u8] = b"8:pids:/a\n2:cpu,cpuacct:/\n1:name=systemd:/s\n0::/u/x:y\n";
+        for (controller, v2, want) in [
+            ("pids", false, Some(("pids", "/a"))),
+            ("cpuacct", false, Some(("cpu,cpuacct", "/"))),
+            ("memory", false, None),
+            ("memory", true, Some(("", "/u/x:y"))),
+            ("pids", true, Some(("", "/u/x:y"))),
+        ] {
+            let want = want.map(|(list, path)| (list.as_bytes(), path.as_bytes()));
+            assert_eq!(own(LINES, controller.as_bytes(), v2), want);
+        }
+        for (path, root, want) in [
+            ("/a/b", "/", Some("/a/b")),
+            ("/", "/", Some("/")),
+            ("/a/b", "/a", Some("/b")),
+            ("/a", "/a", Some("")),
+            ("/ab", "/a", None),
+            ("/b", "/../x", None),
+            ("/a/_thimble", "/", Some("/a/")),
+            ("/a_thimble", "/", Some("/a_thimble")),
+            ("/_thimble", "/", Some("/")),
+        ] {
+            assert_eq!(below(path.as_bytes(), root.as_bytes()), want.map(str::as_bytes), "{path}");
+        }
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub fn dev(config: &Config, root: Fd, report: &mut Report) {
     report.step_on(Step::MountInDev, c"pts", mounted);
     let mut data = Text::of(&[b"mode=1777,size="]);
     data.push_number(config.shm_size.unwrap_or(64 << 20));
-    let mounted = below(c"shm", c"tmpfs", INERT, data.as_c_str().unwrap_or(c""));
+    let mounted = below(c"shm", c"tmpfs", INERT, data.name());
     report.step_on(Step::MountInDev, c"shm", mounted);
     let mut mounted = below(c"mqueue", c"mqueue", INERT, c"");
     // It may be missing: from a kernel without message queues, and where they are the host's, which

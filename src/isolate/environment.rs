@@ -75,7 +75,7 @@ impl<'a> Variables<'a> {
 
 /// What of `NAME=VALUE` or `NAME` is the name.
 fn name_of(variable: &CStr) -> &[u8] {
-    Parts::of(variable.to_bytes(), b'=').next().unwrap_or(&[])
+    Parts::of(variable.to_bytes(), b'=').word()
 }
 
 /// Takes the variables of an `--env-file`: a line each, as for `--env`, with a line feed

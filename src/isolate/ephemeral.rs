@@ -112,7 +112,7 @@ impl Layers {
                 None => data.push(&[*byte]),
             }
         }
-        Ok(kernel::mount(c"overlay", target, 0, data.as_c_str().unwrap_or(c"")))
+        Ok(kernel::mount(c"overlay", target, 0, data.name()))
     }
 
     /// Covers one mount, or shows it read-only.

@@ -11,7 +11,7 @@ use crate::kernel::{self, Alike, Errno, Fd, List, Result, Strings};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{
-    Numbered, Parts, Text, has_part, line_behind, pack, parse_hexadecimal, parse_whole,
+    Numbered, Parts, Text, has_part, line_behind, pack, parse_hexadecimal, parse_whole, unescape,
 };
 
 /// Its namespaces, by their names in /proc/PID. The users' is the first, and that of the
@@ -247,11 +247,16 @@ fn open_cgroups(files: [&[u8]; 4], found: &mut List<(Fd, bool)>, report: &mut Re
         }
         // The number, the controllers, and the path.
         let mut fields = Parts::of(line, b':');
-        let controllers = fields.nth(1).unwrap_or(&[]);
-        let controller = Parts::of(controllers, b',').next().unwrap_or(&[]);
-        let (point, v2) = cgroup::find(mounts, controller);
-        let file = Text::of(&[point, fields.rest().unwrap_or(&[]), b"/cgroup.procs"]);
-        let file = file.as_c_str().unwrap_or(c"");
+        fields.word();
+        let controllers = fields.word();
+        let controller = Parts::of(controllers, b',').word();
+        let (root, point, v2) = cgroup::find(mounts, controller);
+        let path = fields.rest().unwrap_or(&[]);
+        let mut file = Text::new();
+        unescape(point, &mut file);
+        file.push(cgroup::below(path, root).unwrap_or(path));
+        file.push(b"/cgroup.procs");
+        let file = file.name();
         let opened = match v2 == controllers.is_empty() {
             true => kernel::open(file, libc::O_WRONLY),
             false => Err(Errno::ENOENT), // its hierarchy is not mounted here

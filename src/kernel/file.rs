@@ -201,11 +201,12 @@ pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }
 }
 
-/// flock(2) with LOCK_EX and LOCK_NB: for as long as the descriptor is open.
-/// EAGAIN where somebody else has the lock.
-pub fn lock(fd: Fd) -> Result<()> {
+/// flock(2) with LOCK_NB, and LOCK_EX or LOCK_SH in the place of what is held: for as long as
+/// the descriptor is open. EAGAIN where somebody else has the lock.
+pub fn lock(fd: Fd, shared: bool) -> Result<()> {
+    let kind = if shared { libc::LOCK_SH } else { libc::LOCK_EX };
     // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::flock, fd.0, libc::LOCK_EX | libc::LOCK_NB) }
+    unsafe { perform!(Sysno::flock, fd.0, kind | libc::LOCK_NB) }
 }
 
 /// getdents64(2): the part of `buffer` that was filled, for `Entries`; empty at the
@@ -214,6 +215,12 @@ pub fn read_directory(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
     // SAFETY: the buffer is writable for its length.
     let length = unsafe { call!(Sysno::getdents64, fd.0, buffer.as_mut_ptr(), buffer.len()) }?;
     Ok(buffer.get(..length).unwrap_or(&[]))
+}
+
+/// lseek(2) to a position of a file or directory.
+pub fn seek(fd: Fd, position: u32) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { call!(Sysno::lseek, fd.0, position, libc::SEEK_SET) }.map(drop)
 }
 
 /// The names in what `read_directory` gave: the kernel's `struct linux_dirent64`, of which

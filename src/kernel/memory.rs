@@ -1,6 +1,7 @@
 //! Memory by mmap(2): the stacks that clone(2) is given, and lists whose
 //! length only the caller's command line knows. There is no heap.
 
+use core::cell::{Cell, UnsafeCell};
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -27,6 +28,39 @@ pub fn zeroed<'a, const COUNT: usize>() -> Result<&'a mut [u32; COUNT]> {
     let start = map(size_of::<[u32; COUNT]>())?;
     // SAFETY: the mapping is of that size and new, and nobody else knows of it.
     Ok(unsafe { &mut *(start as *mut [u32; COUNT]) })
+}
+
+/// Memory that the program begins with, all zeros at first: something that is made there
+/// when it is first asked for. What is not touched costs nothing, and it is there also
+/// where no more can be had.
+pub struct Once<T> {
+    value: UnsafeCell<T>,
+    made: Cell<bool>,
+}
+
+// SAFETY: there is one thread; processes that share memory take turns. (Tests take a lock.)
+unsafe impl<T> Sync for Once<T> {}
+
+impl<T> Once<T> {
+    /// What it is made of.
+    pub const fn new(start: T) -> Once<T> {
+        Once { value: UnsafeCell::new(start), made: Cell::new(false) }
+    }
+
+    /// The value. Making it does not ask for it.
+    pub fn get(&self, make: fn(&mut T)) -> &T {
+        #[cfg(test)]
+        static LOCK: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        #[cfg(test)]
+        let _lock = LOCK.lock();
+        if !self.made.get() {
+            // SAFETY: nobody has a reference before it is made, and afterwards nobody comes here.
+            make(unsafe { &mut *self.value.get() });
+            self.made.set(true);
+        }
+        // SAFETY: nobody writes to it any more.
+        unsafe { &*self.value.get() }
+    }
 }
 
 /// A stack, by the end of it where it begins to grow down from.

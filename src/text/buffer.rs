@@ -77,6 +77,11 @@ impl Text {
         self.bytes.get(..self.length).unwrap_or(&[])
     }
 
+    /// The text as what somebody is told, or what is then not found: none if it was cut off.
+    pub fn name(&self) -> &CStr {
+        self.as_c_str().unwrap_or(c"")
+    }
+
     /// The text for a system call; `None` if it was cut off or holds a NUL.
     pub fn as_c_str(&self) -> Option<&CStr> {
         if self.cut { None } else { c_string(self.bytes.get(..=self.length)?) }

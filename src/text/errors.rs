@@ -1,12 +1,12 @@
 //! The kernel's error numbers in words, as errno(3) has them.
 
-use super::{PackedList, Text, pack_list};
+use super::{Packed, Text, joined, pack};
 
 macro_rules! errors {
     ($($number:literal $text:literal)*) => {
         const NUMBERS: &[u8] = &[$($number),*];
         /// The name and the text of each, in the same order.
-        const TEXTS: PackedList = pack_list!(concat!($($text, "\0"),*));
+        const TEXTS: Packed = pack!(joined!($($text)*));
     };
 }
 
@@ -60,7 +60,7 @@ errors! {
 /// `EPERM: Operation not permitted`, or `error 999` if the table has none.
 pub fn push_error(number: u32, text: &mut Text) {
     match NUMBERS.iter().position(|known| u32::from(*known) == number) {
-        Some(place) => text.push_part(TEXTS, place),
+        Some(place) => text.push_packed_part(TEXTS, place),
         None => {
             text.push(b"error ");
             text.push_number(u64::from(number));

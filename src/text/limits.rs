@@ -22,7 +22,7 @@ pub fn push_limit(number: usize, text: &mut Text) {
 /// says what it must be.
 pub fn parse_limit(word: &CStr) -> Result<(usize, [u64; 2]), Packed> {
     let mut parts = Parts::of(word.to_bytes(), b'=');
-    let number = place_in(NAMES, parts.next().unwrap_or(&[])).ok_or(pack!(
+    let number = place_in(NAMES, parts.word()).ok_or(pack!(
         "NAME must be core cpu data fsize locks memlock msgqueue nice nofile nproc rss rtprio rttime sigpending or stack"
     ))?;
     let mut values = Parts::of(parts.rest().unwrap_or(&[]), b':');

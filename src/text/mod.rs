@@ -7,6 +7,7 @@ mod capabilities;
 mod errors;
 mod fields;
 mod limits;
+mod model;
 mod numbers;
 mod packed;
 mod rules;
@@ -23,8 +24,8 @@ pub use errors::push_error;
 pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};
 pub use numbers::{Numbered, parse_fraction, parse_hexadecimal, parse_size, parse_whole, unescape};
-pub use packed::{Packed, PackedList, pack_bytes, packed_length, place_in, place_of_name, without};
-pub(crate) use packed::{pack, pack_list};
+pub use packed::{Packed, PackedList, place_in, place_of_name, without};
+pub(crate) use packed::{joined, pack, pack_list};
 pub use rules::{
     check_cgroup_file, check_cgroup_parent, check_device, check_hostname, check_id_map, check_name,
     check_oom_score, check_tmpfs, check_volume, parse_id_map,
@@ -47,6 +48,12 @@ impl<'a> Parts<'a> {
     /// The parts of `text` between the bytes `between`.
     pub fn of(text: &'a [u8], between: u8) -> Parts<'a> {
         Parts { rest: Some(text), between }
+    }
+
+    /// The next part, or an empty one behind the last.
+    #[inline(never)]
+    pub fn word(&mut self) -> &'a [u8] {
+        self.next().unwrap_or(&[])
     }
 
     /// What is left behind those that were taken; `None` if the last one was.
@@ -72,6 +79,7 @@ impl<'a> Iterator for Parts<'a> {
 }
 
 /// Whether one of the parts of a text between such bytes is this one.
+#[inline(never)]
 pub fn has_part(text: &[u8], between: u8, wanted: &[u8]) -> bool {
     Parts::of(text, between).any(|part| part == wanted)
 }

@@ -1,77 +1,92 @@
-//! The texts of the program, packed when it is compiled: help, messages and
-//! error names would otherwise be a third of it.
-//!
-//! A byte below 128 is itself; one from 128 on stands for a pair of bytes,
-//! each of which may stand for a pair again. `tests/tools/pairs.py` finds the
-//! pairs that save most.
+//! The texts of the program, squeezed together when it is compiled: help, messages and
+//! error names would otherwise be a third of it. The build script gathers them, wherever
+//! the sources have them; the first that is needed unpacks all.
 
-use core::ffi::CStr;
+use super::model::{Counts, Model, PLACES};
+use super::{Parts, Text};
+use crate::kernel::Once;
 
-use super::Text;
-use crate::kernel::Word;
+// `TEXTS`, each with a NUL behind it, the first one empty; and `SQUEEZED`.
+include!(concat!(env!("OUT_DIR"), "/texts.rs"));
 
-/// The pairs, the first standing for byte 128.
-const PAIRS: &[u8] = b"\
-    \x20\x20e\x20\x80\x80s\x20tht\x20roerorin,\x20:\x20on\x84\x81d\x20es--\x82\x82a\x20o\x20ilanusampaup\x88\x20\x82\
-    \x80ren\x97\x87 stunsey g\x86i\x83\xa3\x99b\x81f\x94ho\n\x9bitno\x85\xa6lem\x96\
-    \xa9\x90map\x86\xae\xacemenf imric\xa5idnetatechvaarc\x8cdit\x88\x98clomoo\xb5\
-    t\x93\x86o\xa7\x81\xb1ca\x83dep\xb7s\0\x8f\xc3\x9d\xcfSYou\xa8\x9fc\xc2e\0i\x85\
-    n\x93um\x89 \x95 \x9c\xd4\xbb\x89\xc0\xdcala\x85edsi\x95\x8e\xc1\xdb\xd1SENRO\
-    STabadl\x81p  \xc7LEMEe\x83s\x85\x81\x8d\xb2\x92\xc5\xa0\xdd\x87\xe4_OTcoi\x84\
-    m\xb3w\xf8\x84\xa4\x84\xb6\x89g\x8c \x91\x80";
-
-/// As many times may the first of a pair be a pair again.
-const DEPTH: usize = 16;
-
-/// Packs a text that is known when this is compiled.
+/// A text that is known when this is compiled.
 macro_rules! pack {
-    ($text:expr) => {{
-        const TEXT: &[u8] = $text.as_bytes();
-        const PACKED: [u8; $crate::text::packed_length(TEXT) + 1] = $crate::text::pack_bytes(TEXT);
-        const { $crate::text::Packed::new(&PACKED) }
-    }};
+    ($text:expr) => {
+        const { $crate::text::Packed::find($text, "") }
+    };
 }
 
-/// Packs texts that are known when this is compiled, each up to a NUL.
+/// Texts that were gathered together, with a NUL between two.
+macro_rules! joined {
+    ($first:literal $($next:literal)*) => {
+        concat!($first, $("\0", $next),*)
+    };
+}
+
+/// Words that are known when this is compiled, each up to a NUL. They are not squeezed:
+/// there is time to be lost where somebody gave one of them.
 macro_rules! pack_list {
-    ($texts:expr) => {{
-        const TEXTS: &[u8] = $texts.as_bytes();
-        const PACKED: [u8; $crate::text::packed_length(TEXTS)] = $crate::text::pack_bytes(TEXTS);
-        $crate::text::PackedList::new(&PACKED)
-    }};
+    ($texts:expr) => {
+        $crate::text::PackedList::new($texts.as_bytes())
+    };
 }
 
-pub(crate) use {pack, pack_list};
+pub(crate) use {joined, pack, pack_list};
 
-/// A packed text, up to a NUL: a pointer, where a slice would be two words at
-/// each of its many uses.
+/// A text of the program's: where it begins among all of them.
 #[derive(Clone, Copy)]
-pub struct Packed(Word<'static>);
+pub struct Packed(u16);
 
+#[allow(clippy::indexing_slicing)] // runs while compiling, where it fails the build
 impl Packed {
-    /// What `pack!` made: the packed bytes of a text without NULs, and a NUL.
-    pub const fn new(bytes: &'static [u8]) -> Packed {
-        match CStr::from_bytes_with_nul(bytes) {
-            Ok(text) => Packed(Word::new(text)),
-            Err(_) => unreachable!(),
+    /// Finds a text that the build script has gathered, or several with a NUL between
+    /// two; in two parts.
+    pub const fn find(start: &str, end: &str) -> Packed {
+        let (start, end) = (start.as_bytes(), end.as_bytes());
+        let length = start.len() + end.len();
+        let mut place = 0;
+        loop {
+            assert!(place + length < TEXTS.len(), "build.rs has not gathered this text");
+            let found = stands(start, place) && stands(end, place + start.len());
+            if found && TEXTS[place + length] == 0 {
+                return Packed(place as u16);
+            }
+            place += 1;
         }
     }
+}
 
+/// Whether a part stands at this place of the texts.
+#[allow(clippy::indexing_slicing)] // likewise
+const fn stands(part: &[u8], place: usize) -> bool {
+    let mut at = 0;
+    while at < part.len() && TEXTS[place + at] == part[at] {
+        at += 1;
+    }
+    at == part.len()
+}
+
+impl Packed {
     /// No text.
-    pub const NONE: Packed = Packed(Word::new(c""));
+    pub const NONE: Packed = Packed(0);
 
     /// Whether there is no text.
     pub fn is_empty(self) -> bool {
-        self.0.text().is_empty()
+        self.0 == 0
     }
 
-    /// Its bytes, one after the other.
-    pub fn bytes(self) -> Unpack {
-        Unpack::new(self.0.text().to_bytes())
+    /// The text.
+    pub fn bytes(self) -> &'static [u8] {
+        self.list().part(0)
+    }
+
+    /// The text and those that were gathered behind it.
+    fn list(self) -> PackedList {
+        PackedList(unpacked().get(usize::from(self.0)..).unwrap_or(&[]))
     }
 }
 
-/// Packed texts, each up to a NUL.
+/// Texts, each up to a NUL.
 #[derive(Clone, Copy)]
 pub struct PackedList(&'static [u8]);
 
@@ -80,50 +95,40 @@ impl PackedList {
     pub const fn new(bytes: &'static [u8]) -> PackedList {
         PackedList(bytes)
     }
+
+    /// One of them, by the number of those before it.
+    fn part(self, place: usize) -> &'static [u8] {
+        Parts::of(self.0, 0).nth(place).unwrap_or(&[])
+    }
 }
 
 impl Text {
     /// Adds a packed text.
     pub fn push_packed(&mut self, text: Packed) {
-        self.push_some(&mut text.bytes());
+        self.push(text.bytes());
     }
 
-    /// Adds what fits of what is left of one.
-    pub fn push_some(&mut self, bytes: &mut Unpack) {
-        while self.has_room()
-            && let Some(byte) = bytes.next()
-        {
-            self.push_byte(byte);
-        }
+    /// Adds one of those that were gathered together, by the number of those before it.
+    pub fn push_packed_part(&mut self, first: Packed, place: usize) {
+        self.push_part(first.list(), place);
     }
 
     /// Adds one of a list of texts, by the number of those before it.
     pub fn push_part(&mut self, list: PackedList, place: usize) {
-        let mut before = place;
-        for byte in Unpack::new(list.0) {
-            if byte != 0 {
-                if before == 0 {
-                    self.push_byte(byte);
-                }
-            } else if before == 0 {
-                return;
-            } else {
-                before -= 1;
-            }
-        }
+        self.push(list.part(place));
     }
 }
 
 /// The place of a word in a list of texts.
 #[inline(never)]
 pub fn place_in(list: PackedList, word: &[u8]) -> Option<usize> {
-    place_by(u8::eq, list, word)
+    place_by(<[u8]>::eq, list, word)
 }
 
 /// The same for a name in any case of letters.
 #[inline(never)]
 pub fn place_of_name(list: PackedList, word: &[u8]) -> Option<usize> {
-    place_by(u8::eq_ignore_ascii_case, list, word)
+    place_by(<[u8]>::eq_ignore_ascii_case, list, word)
 }
 
 /// A name without what may stand before it, the only text of `list`, of so many bytes.
@@ -134,114 +139,53 @@ pub fn without(list: PackedList, length: usize, name: &[u8]) -> &[u8] {
     }
 }
 
-/// The place of a word, where `same` compares two letters.
-fn place_by(same: fn(&u8, &u8) -> bool, list: PackedList, word: &[u8]) -> Option<usize> {
-    let mut place = 0;
-    // So much of the word the text has been until now.
-    let mut at = 0;
-    for byte in Unpack::new(list.0) {
-        if byte != 0 {
-            let here = word.get(at).is_some_and(|letter| same(letter, &byte));
-            at = if here { at + 1 } else { usize::MAX };
-        } else if at == word.len() && at > 0 {
-            return Some(place);
-        } else {
-            place += 1;
-            at = 0;
-        }
-    }
-    None
+/// The place of a word, where `same` compares two; none is empty.
+fn place_by(same: fn(&[u8], &[u8]) -> bool, list: PackedList, word: &[u8]) -> Option<usize> {
+    Parts::of(list.0, 0).position(|text| same(text, word) && !word.is_empty())
 }
 
-/// Unpacks a text byte by byte.
-pub struct Unpack {
-    rest: &'static [u8],
-    /// The second halves that are still to come, the nearest last.
-    pending: [u8; DEPTH],
-    count: usize,
+/// The texts, and what they are unpacked with.
+struct Unpacked {
+    texts: [u8; TEXTS.len()],
+    counts: Counts,
 }
 
-impl Unpack {
-    fn new(packed: &'static [u8]) -> Unpack {
-        Unpack { rest: packed, pending: [0; DEPTH], count: 0 }
-    }
+/// All texts.
+fn unpacked() -> &'static [u8] {
+    static UNPACKED: Once<Unpacked> =
+        Once::new(Unpacked { texts: [0; TEXTS.len()], counts: [[0; 2]; PLACES] });
+    &UNPACKED.get(unpack).texts
 }
 
-impl Iterator for Unpack {
-    type Item = u8;
-
-    #[inline(never)]
-    fn next(&mut self) -> Option<u8> {
-        let mut byte = if self.count > 0 {
-            self.count -= 1;
-            *self.pending.get(self.count)?
-        } else {
-            let (byte, rest) = self.rest.split_first()?;
-            self.rest = rest;
-            *byte
-        };
-        while byte >= 128 {
-            let pair = 2 * usize::from(byte - 128);
-            *self.pending.get_mut(self.count)? = *PAIRS.get(pair + 1)?;
-            self.count += 1;
-            byte = *PAIRS.get(pair)?;
-        }
-        Some(byte)
-    }
-}
-
-/// Room for the longest text while it is being packed.
-const LONGEST: usize = 8192;
-
-/// The length of a text when it is packed.
-pub const fn packed_length(text: &[u8]) -> usize {
-    squeeze(text).1
-}
-
-/// Packs a text into as many bytes as it takes; one more becomes a NUL.
-pub const fn pack_bytes<const N: usize>(text: &[u8]) -> [u8; N] {
-    let (squeezed, _) = squeeze(text);
-    let mut packed = [0; N];
-    let (kept, _) = squeezed.split_at(N);
-    packed.copy_from_slice(kept);
-    packed
-}
-
-/// Puts each pair in turn in place of what it stands for. A pair holds only
-/// bytes of before it, so one pass for each is enough. Behind the text are NULs.
-#[allow(clippy::indexing_slicing)] // runs while compiling, where it fails the build
-const fn squeeze(text: &[u8]) -> ([u8; LONGEST], usize) {
-    let mut bytes = [0; LONGEST];
-    let mut length = 0;
-    while length < text.len() {
-        assert!(text[length] < 128, "only ASCII can be packed");
-        bytes[length] = text[length];
-        length += 1;
-    }
-    let mut pair = 0;
-    while 2 * pair < PAIRS.len() {
-        let (mut from, mut to) = (0, 0);
-        while from < length {
-            let here = bytes[from];
-            if here == PAIRS[2 * pair]
-                && from + 1 < length
-                && bytes[from + 1] == PAIRS[2 * pair + 1]
-            {
-                bytes[to] = 128 + pair as u8;
-                from += 2;
-            } else {
-                bytes[to] = here;
-                from += 1;
+/// Decodes what the build script has coded: each bit narrows a range of numbers by how
+/// likely it is, and the squeezed bytes are a number of the last of these ranges.
+#[inline(never)]
+fn unpack(unpacked: &mut Unpacked) {
+    let Unpacked { texts, counts } = unpacked;
+    // A process that shares this memory may have begun, and ended before its time.
+    counts.fill([0; 2]);
+    let mut model = Model::new(counts);
+    let (mut low, mut high, mut number) = (0u32, 0u32, 0u32);
+    let mut squeezed = SQUEEZED.iter();
+    for byte in texts {
+        *byte = loop {
+            while (low ^ high) >> 24 == 0 {
+                low <<= 8;
+                high = high << 8 | 255;
+                number = number << 8 | u32::from(squeezed.next().copied().unwrap_or(0));
             }
-            to += 1;
-        }
-        while to < length {
-            length -= 1;
-            bytes[length] = 0;
-        }
-        pair += 1;
+            let middle = low + ((high - low) >> 12) * model.expect();
+            let bit = number <= middle;
+            if bit {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+            if let Some(byte) = model.learn(bit) {
+                break byte;
+            }
+        };
     }
-    (bytes, length)
 }
 
 #[cfg(test)]
@@ -255,23 +199,24 @@ mod tests {
     }
 
     #[test]
-    fn what_is_packed_comes_out_again() {
-        let text = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
-        assert_eq!(unpack(text), b"must be a whole number from 1 to 4194304, or -1 for no limit");
-        assert!(text.0.text().count_bytes() < 45, "it is smaller by a quarter at least");
-        assert!(unpack(pack!("")).is_empty());
+    fn what_is_squeezed_comes_out_again_and_is_smaller() {
+        assert_eq!(unpacked(), TEXTS);
+        assert!(SQUEEZED.len() * 5 < TEXTS.len() * 2, "{} of {}", SQUEEZED.len(), TEXTS.len());
     }
 
     #[test]
-    fn every_pair_unpacks_within_the_depth() {
-        assert!(PAIRS.len() <= 256);
-        for byte in 128..128 + PAIRS.len() / 2 {
-            let packed = Packed::new(Box::leak(Box::new([byte as u8, 0])));
-            assert!(unpack(packed).len() >= 2);
-            // Each pair is made of what came before it.
-            let pair = 2 * (byte - 128);
-            assert!(usize::from(PAIRS[pair]) < byte && usize::from(PAIRS[pair + 1]) < byte);
-        }
+    fn a_text_is_found() {
+        let text = pack!("must be a whole number from 1 to 4194304, or -1 for no limit");
+        assert_eq!(unpack(text), b"must be a whole number from 1 to 4194304, or -1 for no limit");
+        assert!(unpack(pack!("")).is_empty());
+        assert!(pack!("").is_empty() && !text.is_empty());
+    }
+
+    #[test]
+    fn it_can_be_done_again_where_it_was_left_in_the_middle() {
+        let mut again = Box::new(Unpacked { texts: [1; TEXTS.len()], counts: [[3; 2]; PLACES] });
+        super::unpack(&mut again);
+        assert_eq!(again.texts, *TEXTS);
     }
 
     #[test]

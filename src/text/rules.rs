@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use super::{Packed, Parts, field, pack, pack_list, parse_whole, place_in};
+use super::{Packed, Parts, field, has_part, pack, pack_list, parse_whole, place_in};
 
 /// Letters, digits and the few signs that mean nothing anywhere.
 #[inline(never)]
@@ -33,7 +33,7 @@ pub fn check_hostname(name: &CStr) -> Option<Packed> {
 /// The `FILE=VALUE` of a cgroup file: a name without any folder.
 pub fn check_cgroup_file(setting: &CStr) -> Option<Packed> {
     let mut parts = Parts::of(setting.to_bytes(), b'=');
-    let file = parts.next().unwrap_or(&[]);
+    let file = parts.word();
     let good = parts.rest().is_some() && file.len() < 64 && file.first() != Some(&b'.');
     (!(good && is_plain(file)))
         .then_some(pack!("must be FILE=VALUE, and FILE the bare name of a cgroup file"))
@@ -69,7 +69,7 @@ pub fn check_id_map(range: &CStr) -> Option<Packed> {
 /// Whether a path has a `..`, which would be taken by its look.
 #[inline(never)]
 fn leads_out(path: &[u8]) -> bool {
-    Parts::of(path, b'/').any(|part| part == b"..")
+    has_part(path, b'/', b"..")
 }
 
 /// Whether a path inside the container is one that can be mounted on: absolute,

@@ -3,11 +3,11 @@
 use super::{PackedList, pack_list, parse_whole, place_of_name, without};
 
 /// From 1 on, as in signal(7), without their `SIG`, each up to a NUL: so for all the
-/// processors that thimble knows. Behind them the first and the last real-time signal.
+/// processors that thimble knows.
 const NAMES: PackedList = pack_list!(
     "HUP\0INT\0QUIT\0ILL\0TRAP\0ABRT\0BUS\0FPE\0KILL\0USR1\0SEGV\0USR2\0PIPE\0ALRM\0TERM\0\
      STKFLT\0CHLD\0CONT\0STOP\0TSTP\0TTIN\0TTOU\0URG\0XCPU\0XFSZ\0VTALRM\0PROF\0WINCH\0IO\0\
-     PWR\0SYS\0RTMIN\0RTMAX\0"
+     PWR\0SYS\0"
 );
 
 /// The first real-time signal, behind the two that the C libraries keep to themselves.
@@ -16,24 +16,18 @@ const FIRST: u64 = 34;
 const LAST: u64 = 64;
 
 /// The number of a signal: by its name, with or without `SIG` and in any case of
-/// letters, as `RTMIN+3` or `RTMAX-1`, or as a number.
+/// letters, or as `RTMIN+3`, or as a number.
 pub fn signal(word: &[u8]) -> Option<u64> {
     let name = without(pack_list!("SIG\0"), 3, word);
-    let number = match (parse_whole(word), place_of_name(NAMES, name)) {
-        (Some(number), _) => number,
-        (_, Some(31)) => FIRST,
-        (_, Some(32)) => LAST,
-        (_, Some(place)) => place as u64 + 1,
-        _ => {
-            let (start, distance) = name.split_at_checked(6)?;
-            let distance = parse_whole(distance).filter(|distance| *distance <= LAST - FIRST)?;
-            match place_of_name(pack_list!("RTMIN+\0RTMAX-\0"), start)? {
-                0 => FIRST + distance,
-                _ => LAST - distance,
-            }
-        }
+    let real_time = without(pack_list!("RTMIN+\0"), 6, name);
+    let number = if let Some(place) = place_of_name(NAMES, name) {
+        place as u64 + 1
+    } else if real_time.len() < name.len() {
+        parse_whole(real_time)?.checked_add(FIRST)?
+    } else {
+        parse_whole(word)?
     };
-    (1..=LAST).contains(&number).then_some(number)
+    matches!(number, 1..=LAST).then_some(number)
 }
 
 #[cfg(test)]
@@ -51,11 +45,10 @@ mod tests {
             ("CHLD", Some(libc::SIGCHLD)),
             ("WINCH", Some(libc::SIGWINCH)),
             ("SYS", Some(libc::SIGSYS)),
-            ("RTMIN", Some(34)),
             ("SIGRTMIN+3", Some(37)),
             ("rtmin+30", Some(64)),
-            ("RTMAX", Some(64)),
-            ("RTMAX-30", Some(34)),
+            ("RTMIN+0", Some(34)),
+            ("RTMIN", None),
             ("1", Some(1)),
             ("64", Some(64)),
             ("0", None),
@@ -68,7 +61,6 @@ mod tests {
             ("TERM ", None),
             ("RTMIN+31", None),
             ("RTMIN+", None),
-            ("RTMAX-31", None),
             ("RTMIN-1", None),
             ("RTMIN+18446744073709551615", None),
             ("000015", Some(15)),

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -227,6 +228,11 @@ impl Running {
     /// What this command starts, with its output for the test to read.
     pub fn new(mut command: Command) -> Running {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::at(command)
+    }
+
+    /// What this command starts, as it is.
+    pub fn at(mut command: Command) -> Running {
         Running(Some(command.spawn().unwrap()))
     }
 
@@ -240,12 +246,18 @@ impl Running {
         assert_eq!(unsafe { libc::kill(self.id() as i32, signal) }, 0);
     }
 
-    /// The next line that it prints.
+    /// The next line that it prints, within ten seconds.
     pub fn line(&mut self) -> String {
         let output = self.0.as_mut().unwrap().stdout.as_mut().unwrap();
         let (mut line, mut byte) = (Vec::new(), [0]);
+        let mut there = libc::pollfd { fd: output.as_raw_fd(), events: libc::POLLIN, revents: 0 };
         // Byte by byte: what follows is for who waits.
-        while output.read(&mut byte).unwrap() == 1 && byte != *b"\n" {
+        loop {
+            // SAFETY: one entry, for the length of the call.
+            assert_eq!(unsafe { libc::poll(&mut there, 1, 10_000) }, 1, "no line comes");
+            if output.read(&mut byte).unwrap() == 0 || byte == *b"\n" {
+                break;
+            }
             line.extend(byte);
         }
         String::from_utf8(line).unwrap()

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/keyctl.h>
 #include <net/if.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -21,6 +22,8 @@ int main(int count, char **words)
 	/* inside wait: until its input ends. */
 	if (count > 1 && !strcmp(words[1], "wait"))
 		return puts("waits"), fflush(stdout), read(0, &count, 1) > 0;
+	if (count > 1 && !strcmp(words[1], "stay"))
+		signal(SIGTERM, SIG_IGN);
 	char name[256] = "";
 	long length, all = 0;
 	/* So that what hands it on has its chance. */
@@ -50,5 +53,9 @@ int main(int count, char **words)
 	for (unsigned i = 0; i < sizeof files / sizeof *files; i++)
 		printf("%s %s\n", files[i], open(files[i], O_RDONLY) < 0 ? strerror(errno) : "opens");
 	fflush(stdout);
+	/* inside stay: until it is killed. */
+	if (count > 1 && !strcmp(words[1], "stay"))
+		for (;;)
+			pause();
 	return 7;
 }

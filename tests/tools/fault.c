@@ -1,4 +1,4 @@
-/* fault [-e] [-u ID] [-m DIRECTORY] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-e] [-p] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -17,8 +17,9 @@
  *   left WHAT                a process that outlives the first, or a mount of the host's
  *   end STATUS               of the first, as wait(2) has it
  * -e: the program is a child of the first, which waits for it.
- * -u: as this user and group. -m: with a tmpfs on DIRECTORY, in a mount namespace that
- * nobody else has. */
+ * -p: the program is executed by the first child of the first. -u: as this user and group.
+ * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
+ * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -206,13 +207,18 @@ static void at_call(struct process *p)
 }
 
 /* A caller with what must not come through. */
-static void start(char **words, long user)
+static void start(char **words, long user, const char *cgroup)
 {
 	gid_t group = 4242;
 	sigset_t blocked;
 	for (int i = 0; i < 3; i++) {
 		int fd = open(words[i], i ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY, 0666);
 		need(fd >= 0 && dup2(fd, i) == i, words[i]);
+		close(fd);
+	}
+	if (cgroup) {
+		int fd = open(cgroup, O_WRONLY);
+		need(fd >= 0 && write(fd, "0", 1) == 1, cgroup);
 		close(fd);
 	}
 	need(!setgroups(user < 0, &group), "groups");
@@ -246,16 +252,23 @@ int main(int length, char **words)
 {
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
+	int by_child = 0;
+	const char *cgroup = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+eu:m:")) != -1) {
+	while ((option = getopt(length, words, "+epu:m:n:c:")) != -1) {
 		if (option == 'e') {
 			entering = 1;
+		} else if (option == 'p') {
+			by_child = 1;
 		} else if (option == 'u') {
 			user = atol(optarg);
-		} else if (option == 'm') {
+		} else if (option == 'c') {
+			cgroup = optarg;
+		} else if (option == 'm' || option == 'n') {
 			need(!unshare(CLONE_NEWNS), "unshare");
 			need(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
-			need(!mount("none", optarg, "tmpfs", 0, NULL), optarg);
+			need(!(option == 'm' ? mount("none", optarg, "tmpfs", 0, NULL)
+				: umount2(optarg, MNT_DETACH)), optarg);
 		} else {
 			return 1;
 		}
@@ -274,7 +287,7 @@ int main(int length, char **words)
 	if (first == 0) {
 		char byte;
 		need(read(go[0], &byte, 1) == 1, "go");
-		start(words + 4, user);
+		start(words + 4, user, cgroup);
 	}
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE
 		| PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
@@ -313,7 +326,7 @@ int main(int length, char **words)
 				process(child);
 		} else if (event == PTRACE_EVENT_EXEC) {
 			/* Not what the first one calls for help. */
-			if (entering || parent_of(pid) != first) {
+			if (entering || (by_child ? !strcmp(p->name, "0.1") : parent_of(pid) != first)) {
 				printf("program %d %d %d\n", pid, parent_of(pid), first);
 				hold();
 			}
