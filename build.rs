@@ -42,9 +42,13 @@ fn link() {
         "--build-id=none",   // nothing that differs from build to build
         "--no-eh-frame-hdr", // nothing is ever unwound
         "--gc-sections",     // what nobody calls is not there
-        "--nmagic",          // the room in memory has no place in the file to begin at a page
     ] {
         argument(&if direct { option.to_string() } else { format!("-Wl,{option}") });
+    }
+    // The room in memory has no place in the file to begin at a page. (GNU ld would not mind the
+    // pages of the other segment either, and the kernel does.)
+    if direct {
+        argument("--nmagic");
     }
     // The kernel does not read section headers; tools that measure do. (GNU ld
     // learned this only lately, so it keeps them.)

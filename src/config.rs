@@ -57,6 +57,12 @@ pub struct Config<'a> {
     pub cgroup_conf: List<&'a CStr>,
     /// The cgroup to make the container's in.
     pub cgroup_parent: Option<&'a CStr>,
+    /// Return once the program runs, and stay beside it in another process.
+    pub detach: bool,
+    /// The file that holds the container's pid while it lives.
+    pub pid_file: Option<&'a CStr>,
+    /// The descriptor that start and end are told on; behind the program's own.
+    pub json_status_fd: Option<u32>,
     /// Seconds until it is stopped; 0 for never.
     pub timeout: u64,
     /// What it is stopped by: the number of a signal.
@@ -202,6 +208,9 @@ impl<'a> Config<'a> {
             cpuset_cpus: None,
             cgroup_conf: List::new(),
             cgroup_parent: None,
+            detach: false,
+            pid_file: None,
+            json_status_fd: None,
             timeout: 0,
             stop_signal: libc::SIGTERM as u64,
             stop_timeout: 10,
@@ -226,6 +235,11 @@ impl<'a> Config<'a> {
     /// The first descriptor that is not the program's.
     pub fn first_own_descriptor(&self) -> u32 {
         3 + self.preserve_fds
+    }
+
+    /// Whether the host side has to know that the program was executed.
+    pub fn awaits_program(&self) -> bool {
+        self.detach || self.json_status_fd.is_some()
     }
 
     /// Makes those namespaces the host's that the attack suite leaves out.

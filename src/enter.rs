@@ -58,7 +58,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     // First the death signal, then the look at the link: whichever way the host
     // side dies, one of the two notices.
     report.step(Step::SetDeathSignal, kernel::die_with_parent());
-    let mapped = link::wait_for_release(link, report);
+    let mut mapped = link::wait_for_release(link, report);
     if let Some(maps) = container.maps {
         idmap::become_root(maps, report);
         // A change of ids has cleared it, so both once more.
@@ -70,7 +70,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     namespaces::set_up(config, container.hostname, report);
     mounts::make_private(report); // before any other mount
     kernel::set_umask(0);
-    let (root, mut layers) = rootfs::bind(config, mapped, report);
+    let (root, mut layers) = rootfs::bind(config, &mut mapped, report);
     // While the host's proc and sysfs are there: a user namespace asks for that.
     let proc = mounts::proc(config, container.maps, root, report);
     if let Some(layers) = &mut layers {
@@ -110,5 +110,14 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
 
-    init::attend(program, None, report).status()
+    if config.detach {
+        report.step(Step::Descriptors, descriptors::let_go_of_output());
+    }
+    if config.awaits_program() && !report.has_failed() {
+        link::tell_executed(link, report);
+    }
+
+    let end = init::attend(program, None, report);
+    link::tell_signal(link, end, report);
+    end.status()
 }

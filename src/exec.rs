@@ -69,9 +69,7 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     let mut names = kernel::Names::none();
     let added = match environment::vector(&environment).variable(b"HOSTNAME") {
         Some(_) => Ok(()),
-        None => names
-            .host()
-            .and_then(|host| environment::add(&mut environment, b"HOSTNAME=", host.to_bytes())),
+        None => environment::add(&mut environment, b"HOSTNAME=", names.host().to_bytes()),
     };
     report.step(Step::CollectEnvironment, added);
     let ids = accounts::resolve(config, container.only_group(), &mut environment, report);

@@ -17,6 +17,8 @@
 //! | `cli` | the option table, the engine that reads a command line by it, the help |
 //! | `config` | what a container is to be: plain borrowed data |
 //! | `run` | the host's side, as a list of steps |
+//! | `announce` | who else is told of it: the caller of `--detach`, a file, a descriptor |
+//! | `check` | what a kernel and host give, found by trying |
 //! | `enter` | the container's side, as a list of steps |
 //! | `exec` | `thimble exec`, as a list of steps: into a container that runs already |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
@@ -28,7 +30,7 @@
 //!
 //! # Who may use whom
 //!
-//! `main -> cli, run, exec -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
+//! `main -> cli, check -> run, exec -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
 //! and everybody `config`. `kernel` uses nothing of ours.
 
 #![cfg_attr(not(test), no_std)]
@@ -39,6 +41,8 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing))]
 
+mod announce;
+mod check;
 pub mod cli;
 pub mod config;
 mod enter;
@@ -76,6 +80,7 @@ pub fn main(given: &mut Given) -> u8 {
             run::run(&config, given)
         }
         Ok(Request::Exec) => exec::exec(&mut config, given),
+        Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
             let usage = &parser.usage;

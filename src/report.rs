@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use crate::kernel::{self, Errno, Fd, Pid, STDERR};
 use crate::steps::Step;
 use crate::text::{self, Packed, Text};
-use crate::undo::Undo;
+use crate::undo::{self, Undo};
 
 /// Exit status where its time was up, as timeout(1) has it.
 pub const TIMED_OUT: u8 = 124;
@@ -95,8 +95,17 @@ impl<'a> Report<'a> {
         self.end(FAILED)
     }
 
+    /// Whether a failure was written down.
+    pub fn has_failed(&self) -> bool {
+        !self.lines.as_bytes().is_empty()
+    }
+
     /// Writes down a failed system call.
+    #[inline(never)]
     pub fn explain(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) {
+        if self.has_failed() {
+            self.lines.push_byte(b'\n');
+        }
         push_step(&mut self.lines, step, subject);
         self.lines.push(b": ");
         text::push_error(errno.number(), &mut self.lines);
@@ -155,12 +164,15 @@ impl<'a> Report<'a> {
             self.lines = Text::new();
         }
         if let Err((name, errno)) = self.undo.run() {
-            if !self.lines.as_bytes().is_empty() {
-                self.lines.push_byte(b'\n');
-            }
             self.explain(Step::RemoveCgroup, Some(name), errno);
         }
-        if !self.lines.as_bytes().is_empty() {
+        // Last: where that is gone, all is.
+        if let Some((path, own)) = self.undo.pid_file
+            && let Err(errno) = undo::remove_pid_file(self.undo.here, path, own)
+        {
+            self.explain(Step::RemovePidFile, Some(path), errno);
+        }
+        if self.has_failed() {
             self.lines.push_byte(b'\n');
             // Nobody is left to tell if the other side, or the standard error, is gone.
             let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());

@@ -1,6 +1,7 @@
 //! The host's side of `thimble run`, in the order in which it happens. A step
 //! that fails ends it, and whatever was made before is taken back.
 
+use crate::announce;
 use crate::config::Config;
 use crate::enter::{Container, enter};
 use crate::init::{self, Stop};
@@ -11,14 +12,14 @@ use crate::isolate::{
 use crate::kernel::{self, Given};
 use crate::report::{self, Report};
 use crate::steps::Step;
-use crate::text::{Numbered, Packed, Text, pack};
-use crate::undo;
-
-/// Exit status of a program that SIGKILL ended.
-const KILLED: u8 = 128 + libc::SIGKILL as u8;
+use crate::text::{Numbered, Text, pack};
+use crate::undo::{self, Heard};
 
 /// Runs a container to its end and gives the program's exit status.
 pub fn run(config: &Config, given: &mut Given) -> u8 {
+    let report = &mut Report::new();
+    report.verbose = config.verbose;
+    let monitored = announce::prepare(config, report);
     let caller = given.environment;
     let [user, _] = given.caller;
     let default = Numbered::of(cgroup::PREFIX, kernel::own_pid().number() as u32);
@@ -26,11 +27,9 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let hostname = config.hostname.unwrap_or(name);
     let mut names = kernel::Names::none();
     // What the program will find: the host's, if it shares the uts namespace.
-    let found = if config.private(config.uts, true) { Ok(hostname) } else { names.host() };
-    let variable = Text::of(&[b"HOSTNAME=", found.unwrap_or(hostname).to_bytes()]);
+    let found = if config.private(config.uts, true) { hostname } else { names.host() };
+    let variable = Text::of(&[b"HOSTNAME=", found.to_bytes()]);
     let variable = variable.as_c_str().unwrap_or(c"HOSTNAME=");
-    let report = &mut Report::new();
-    report.verbose = config.verbose;
 
     if config.die_with_parent {
         report.step(Step::SetDeathSignal, kernel::die_with_this_parent());
@@ -69,17 +68,20 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let root = maps.and_then(|maps| idmap::write(maps, child, caller, stack, report));
     rootfs::go_away(report);
     cgroup::admit(config, unified, child, report);
+    announce::tell_start(config, child, report);
     link::release(link, root, report);
     let mut stop = Stop::new(config, report);
+    let mut heard = Heard { executed: config.as_pid_1, ..Heard::default() };
+    if let Some(caller) = monitored {
+        announce::let_go(caller, child, link, &mut heard, report);
+    }
     let end = init::attend(child, Some(&mut stop), report);
     report.undo.child = None;
     let status = end.status();
-    if (report::FAILED..=report::NOT_FOUND).contains(&status) {
-        undo::relay(link);
+    if status >= report::FAILED || config.json_status_fd.is_some() {
+        undo::relay(link, &mut heard);
     }
-    if status == KILLED && cgroup::ran_out_of_memory(report) {
-        let what = c"the program used up its memory and was killed";
-        report.complain(what, c"", Packed::NONE);
-    }
-    report.end(if stop.timed_out { report::TIMED_OUT } else { status })
+    let status = if stop.timed_out { report::TIMED_OUT } else { status };
+    announce::tell_end(config, status, end, &heard, report);
+    report.end(status)
 }

@@ -60,6 +60,12 @@ steps! {
     DenyGroups = "deny setgroups",
     WriteMap = "write the container's",
     RunHelper = "run",
+    WriteStatus = "write to --json-status-fd",
+    WritePidFile = "write the pid file",
+    RemovePidFile = "remove the pid file",
+    TellCaller = "tell the caller",
+    TellHost = "tell the host side",
+    ReadCounter = "read the cgroup's",
     Release = "release the container",
     CopyItself = "run from a copy in memory",
     FindProcess = "look at process",
@@ -130,6 +136,8 @@ hints! {
         => "from a directory the program could leave the container",
     HandOn EBADF
         => "--preserve-fds N hands on 3 to 3+N-1: open all of them",
+    WriteStatus EBADF
+        => "it must be open for writing",
     OpenRoot ENOENT
         => "ROOTFS is the directory that holds the container's files",
     OpenRoot ENOTDIR

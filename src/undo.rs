@@ -2,7 +2,7 @@
 
 use core::ffi::CStr;
 
-use crate::kernel::{self, Alike, Errno, Fd, List, Pid};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Pid};
 use crate::text::{Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
@@ -46,6 +46,11 @@ pub struct Undo<'a> {
     pub leaf: Option<(Fd, Fd)>,
     /// Their name.
     pub name: &'a CStr,
+    /// The file that holds the container's pid: its path, and the file itself. While that is open,
+    /// no other has its number.
+    pub pid_file: Option<(&'a CStr, Fd)>,
+    /// Where its path begins.
+    pub here: Fd,
     /// The processes in them may outlive the container's first: end them.
     pub end_all: bool,
 }
@@ -60,6 +65,8 @@ impl<'a> Undo<'a> {
             cgroups: List::new(),
             leaf: None,
             name: c"",
+            pid_file: None,
+            here: CURRENT,
             end_all: false,
         }
     }
@@ -71,7 +78,13 @@ impl<'a> Undo<'a> {
             end(*relay);
         }
         // As long as it is there, so is its end of the link, and who reads waits.
-        end(self.child) && self.link.is_some_and(relay)
+        let mut heard = Heard::default();
+        if end(self.child)
+            && let Some(link) = self.link
+        {
+            relay(link, &mut heard);
+        }
+        heard.failure
     }
 
     /// A process was reaped: its number may soon be another's. Whether it was one of
@@ -109,6 +122,18 @@ impl<'a> Undo<'a> {
     }
 }
 
+/// Removes the file that holds the container's pid, if it is still there, and not another
+/// container's by now.
+pub fn remove_pid_file(directory: Fd, path: &CStr, own: Fd) -> kernel::Result<()> {
+    match kernel::open_at(directory, path, libc::O_PATH | libc::O_NOFOLLOW) {
+        Err(Errno::ENOENT) => Ok(()),
+        there if kernel::compare(there?, own)? == Alike::File => {
+            kernel::remove_file(directory, path)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Ends a child. It was not reaped, so it is there to be signalled and waited for. Whether
 /// there was one, and is none now: one that cannot be signalled ends with this side.
 fn end(child: Option<Pid>) -> bool {
@@ -120,23 +145,49 @@ fn end(child: Option<Pid>) -> bool {
     sent.is_ok()
 }
 
-/// Tells the failure that the container's side told, if it told one. Asked when
-/// its first process is gone, so the answer is there or never comes.
-pub fn relay(link: Fd) -> bool {
+/// What the container's side has said over the link.
+#[derive(Default)]
+pub struct Heard {
+    /// That the program was executed. One that is pid 1 itself cannot say so: the line ends.
+    pub executed: bool,
+    /// The signal that ended it, if one did.
+    pub signal: u8,
+    /// A failure of its own, which was handed on to the standard error.
+    pub failure: bool,
+}
+
+/// The message that the program was executed. One of another byte is the signal that ended
+/// it, and a longer one a failure.
+pub const EXECUTED: u8 = 0;
+
+/// Takes the next message from the container's side. Whether there was one: at its end there is
+/// none.
+pub fn hear(link: Fd, heard: &mut Heard) -> kernel::Result<bool> {
     let mut buffer = [0; Text::SIZE];
+    match kernel::read(link, &mut buffer)? {
+        [] => return Ok(false),
+        [EXECUTED] => heard.executed = true,
+        [signal] => heard.signal = *signal,
+        lines => {
+            heard.failure = true;
+            heard.executed = false;
+            // Nobody is left to tell if the standard error is gone.
+            let _ = kernel::write_all(kernel::STDERR, lines);
+        }
+    }
+    Ok(true)
+}
+
+/// Takes all that is still to come. Asked when the container's first process is gone, so it
+/// is there or never comes.
+pub fn relay(link: Fd, heard: &mut Heard) {
     // If the other side ended without having read its release, the first answer is that
-    // (ECONNRESET), and what it told comes next.
-    let mut length = 0;
-    for _ in 0..2 {
-        if let Ok(lines) = kernel::read(link, &mut buffer) {
-            length = lines.len();
+    // (ECONNRESET), and what it told comes next: at most its three messages.
+    for _ in 0..4 {
+        if let Ok(false) = hear(link, heard) {
             break;
         }
     }
-    let lines = buffer.get(..length).unwrap_or(&[]);
-    // Nobody is left to tell if the standard error is gone.
-    let _ = kernel::write_all(kernel::STDERR, lines);
-    !lines.is_empty()
 }
 
 /// Moves the processes of a cgroup to another. Only thimbles are moved: EBUSY if anybody

@@ -238,7 +238,7 @@ fn images_link(scene: &Scene, name: &str, step: &str) -> bool {
     symlink(&target, &place).unwrap();
     let fake = scene.at("root").join(&target[1..]).join("self");
     fs::create_dir_all(&fake).unwrap();
-    fs::write(fake.join("status"), "SigIgn:\t0000000000000000\n").unwrap();
+    fs::write(fake.join("status"), "FDSize:\t64\nSigIgn:\t0000000000000000\n").unwrap();
     let words = ["probe", "open", "r", "/bin/probe"];
     let ran = Ran::of(scene.thimble(&["--verbose"], &words).output().unwrap());
     println!("{ran:?}");
@@ -696,6 +696,9 @@ fn each_path_of_proc_and_sys_is_masked_or_read_only_by_its_own_name() {
 
 #[test]
 fn what_the_postures_give_up_is_what_the_readme_says() {
+    if OLD_KERNEL {
+        return; // the default one has been tried by then, by each attack's own test
+    }
     let postures: [(Caller, &[&str]); 6] = [
         (Caller::Root, &[]),
         (Caller::Root, &["--privileged"]),

@@ -221,6 +221,7 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             vec!["--uts", "host", "-h", "x"],
             "--hostname: would change the host's name, given --uts host",
         ),
+        (vec!["-d", "--die-with-parent"], "--die-with-parent: is the opposite of --detach"),
         (
             vec!["--pid", "host"],
             "--pid host: needs a cgroup to end what the program leaves running: add --pids-limit -1",
@@ -244,7 +245,7 @@ fn only_the_letters_of_the_help_are_options() {
         .into_iter()
         .filter_map(|(_, line)| line.strip_prefix("  -").map(|rest| rest.as_bytes()[0]))
         .collect();
-    assert_eq!(known.len(), 7);
+    assert_eq!(known.len(), 8);
     for letter in (1..128).filter(|letter| !known.contains(letter) && *letter != b'-') {
         let word = format!("-{}", letter as char);
         let ran = run(&["run", &word, "x", "/nowhere"]);
@@ -410,14 +411,15 @@ fn the_readme_has_the_option_table_of_the_help() {
 #[test]
 fn every_option_of_the_help_is_taken_in_every_way_it_is_spelled() {
     let lines = help_lines();
-    assert_eq!(lines.len(), 44);
+    assert_eq!(lines.len(), 47);
     for (long, line) in lines {
         let value =
             line[6 + long.len()..].starts_with(" ") && !line[6 + long.len()..].starts_with("  ");
         // A value that is never good: it is complained about, so the option is known.
         let ran = run(&["run", &format!("{long}=\x01"), "/nowhere"]);
         let complaint = format!("thimble: {long}=\\x01: ");
-        let unread = ["--env", "--env-file", "--cgroup-parent"].contains(&long.as_str());
+        let unread =
+            ["--env", "--env-file", "--cgroup-parent", "--pidfile"].contains(&long.as_str());
         assert!(ran.err.starts_with(&complaint) || unread, "{long}: {ran:?}");
         assert_eq!(ran.err.contains("takes no value"), !value, "{long}: {ran:?}");
         let letter = line[2..4].to_string();

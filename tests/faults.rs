@@ -46,6 +46,8 @@ struct Mode {
     delegated: bool,
     /// Where no cgroup is mounted.
     unmounted: bool,
+    /// With `--detach`, `--pidfile={place}/pid` and `--json-status-fd=4`.
+    detach: bool,
     /// With a process that the program leaves behind.
     leaves: bool,
     /// `exec`, with these options, in a container that was run with the others.
@@ -67,6 +69,7 @@ const PLAIN: Mode = Mode {
     below: false,
     delegated: false,
     unmounted: false,
+    detach: false,
     leaves: false,
     exec: None,
     stays: false,
@@ -152,6 +155,20 @@ const MODES: &[Mode] = &[
         options: &["--name=faults", "--as-pid-1"],
         user: true,
         as_pid_1: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "root, -d",
+        options: &[
+            "-d",
+            "--name=faults",
+            "--pidfile={place}/pid",
+            "--json-status-fd=4",
+            "--cgroup-parent={parent}",
+            "--memory=64m",
+            "--cpus=1.5",
+        ],
+        detach: true,
         ..PLAIN
     },
     Mode { name: "user", options: &["--name", "faults"], user: true, ..PLAIN },
@@ -331,6 +348,24 @@ const UNNOTICED: &[Unnoticed] = &[
         process: "",
         ..first("kill", &[libc::ENOSYS], "0", "likewise")
     },
+    Unnoticed {
+        mode: "root, -d",
+        process: "0.1",
+        at: "6",
+        ..unnoticed("fstat", ANY, "the caller is gone; what is not let go ends with the container")
+    },
+    Unnoticed {
+        mode: "root, -d",
+        process: "0.1",
+        at: "7",
+        ..unnoticed("fstat", ANY, "likewise, of the standard error")
+    },
+    Unnoticed {
+        mode: "root, -d",
+        process: "0.1",
+        at: "5",
+        ..unnoticed("read", ANY, "done again: what is told before the end")
+    },
     sweep("openat", LEFT),
     sweep("unlinkat", LEFT),
     sweep("getdents64", ""),
@@ -457,7 +492,13 @@ const CONTROLLERS: &[&str] = &["pids", "memory", "cpu", "cpuset", "unified"];
 impl Mode {
     /// What thimble ends with.
     fn status(&self) -> i32 {
-        if self.stays { 124 } else { STATUS }
+        if self.stays {
+            124
+        } else if self.detach {
+            0
+        } else {
+            STATUS
+        }
     }
 }
 
@@ -614,6 +655,10 @@ impl Place {
             let file = cgroup_v1("unified").join(&self.parent).join("cgroup.procs");
             words.extend(["-c".into(), file.into()]);
         }
+        let _ = fs::remove_file(path.join("status"));
+        if self.mode.detach {
+            words.extend(["-s".into(), path.join("status").into()]);
+        }
         let (process, number, at) = match call {
             Some(call) => (call.process.as_str(), call.number as i64, call.at),
             None => ("0", -1, 0),
@@ -650,6 +695,7 @@ impl Place {
         let mut told = Told::default();
         let mut go = tracer.stdin.take().unwrap();
         let mut pids = Vec::new();
+        let mut waiting = BTreeMap::new();
         for line in BufReader::new(tracer.stdout.take().unwrap()).lines().map(Result::unwrap) {
             let (what, rest) = line.split_once(' ').unwrap();
             let number = |word: &str| word.parse::<usize>().unwrap();
@@ -677,7 +723,8 @@ impl Place {
                 }
                 "waits" => {
                     let (pid, first) = rest.split_once(' ').unwrap();
-                    Place::look_at(number(pid), number(first), &mut told.waiting);
+                    let seen = waiting.entry(number(pid)).or_default();
+                    Place::look_at(number(pid), number(first), seen);
                     go.write_all(b"\n").unwrap();
                 }
                 "left" => told.left.push(rest.to_string()),
@@ -687,11 +734,19 @@ impl Place {
         let ended = tracer.wait().unwrap();
         told.hung = ended.signal() == Some(libc::SIGALRM);
         assert!(told.hung || ended.success(), "the tracer: {ended}");
+        told.waiting = waiting.into_values().collect();
+        told.waiting.sort();
         if let Some(container) = &mut entered {
             drop(container.stdin.take());
             container.wait().unwrap();
         }
         let text = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
+        // What differs from run to run is only how much.
+        let figures = |line: &str| {
+            line.replace("\"exit-code\": 7", "the program's")
+                .replace(|c: char| c.is_ascii_digit(), "")
+        };
+        told.told.extend(text("status").lines().map(figures));
         // Where the container has the host's pids.
         let known = |word: &str| {
             let at = pids.iter().position(|pid| word == pid.to_string())?;
@@ -699,7 +754,10 @@ impl Place {
         };
         for line in text("out").lines() {
             let words = line.split(' ').map(|word| known(word).unwrap_or(word));
-            told.out.push(words.collect::<Vec<_>>().join(" "));
+            let line = words.collect::<Vec<_>>().join(" ");
+            // Told of the container, and not by it.
+            let place = if line == "pid 1" { &mut told.told } else { &mut told.out };
+            place.push(line);
         }
         told.err = text("err");
         told
@@ -770,8 +828,10 @@ impl Place {
     fn look(&self, program: usize, first: usize) -> Vec<String> {
         let mut seen = Vec::new();
         for (who, pid) in [("host", first), ("program", program)] {
-            if who == "host" && self.mode.exec.is_some() {
-                continue; // it goes on already, and is looked at when it waits
+            // That of a caller who is let go is nothing of the container's. That of exec goes on
+            // already, and is looked at when it waits.
+            if (self.mode.detach || self.mode.exec.is_some()) && who == "host" {
+                continue;
             }
             seen.push(format!("[{who}]"));
             Place::look_at(pid, first, &mut seen);
@@ -811,6 +871,11 @@ impl Place {
                 }
             }
         }
+        if let Ok(text) = fs::read_to_string(self.path().join("pid")) {
+            let parent = fs::read_to_string(place.join("status")).unwrap_or_default();
+            let parent = parent.lines().find_map(|line| line.strip_prefix("PPid:\t"));
+            seen.push(format!("pid file {}", text.strip_suffix('\n') == parent));
+        }
         let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
         let own = format!(" {first} ");
         // One more while it sweeps, which may be now or over.
@@ -823,6 +888,9 @@ impl Place {
         for made in self.mode.makes {
             let made = self.path().join("root").join(made);
             let _ = fs::remove_dir(&made).or_else(|_| fs::remove_file(&made));
+        }
+        for name in sorted(self.path()).iter().filter(|name| name.starts_with("pid")) {
+            let _ = fs::remove_file(self.path().join(name));
         }
         for cgroup in self.cgroups() {
             if cgroup.is_file() {
@@ -889,12 +957,14 @@ struct Told {
     hits: Vec<(String, usize, String)>,
     /// The container, as the program begins.
     seen: Vec<String>,
-    /// pid 1, as it begins to wait.
-    waiting: Vec<String>,
+    /// pid 1, as it begins to wait, and before it the host side of `--detach`.
+    waiting: Vec<Vec<String>>,
     left: Vec<String>,
     hung: bool,
     status: std::process::ExitStatus,
     out: Vec<String>,
+    /// What a caller of `--detach` and a reader of the status get.
+    told: Vec<String>,
     err: String,
 }
 
@@ -945,7 +1015,8 @@ impl Case {
         let call = name_of_call(self.call.number);
         // What cannot be done again. The way back out of a leaf takes several calls.
         let removing = if MODES[self.mode].delegated { call } else { "" };
-        let removal = ["unlinkat", removing].contains(&call) && tells("remove the cgroup");
+        let removal = tells("remove the pid file")
+            || ["unlinkat", removing].contains(&call) && tells("remove the cgroup");
         let relay = self.call.process == "0.1" && tells("relay an input file through a pipe");
         let broken = BROKEN.iter().find(|row| row.0 == call && self.errno == libc::ENOSYS);
         if broken.is_some_and(|(_, tells)| told.err.contains(tells)) {
@@ -953,7 +1024,8 @@ impl Case {
         }
         // Another thimble may be there, which then does it.
         let others = removing == "flock" && self.call.last && self.errno == libc::EAGAIN;
-        let told_of = (removal || others) && left.iter().all(|path| path.contains("cgroup"));
+        let told_of = (removal || others)
+            && left.iter().all(|path| path.contains("cgroup") || *path == "pid");
         if !left.is_empty() && !told_of {
             return Err(format!("leaves {left:?}"));
         }
@@ -971,31 +1043,51 @@ impl Case {
                 .map(|line| differs.iter().fold(line.clone(), |l, w| without(l, &w)))
                 .collect()
         };
-        for (now, usual) in
-            [(&told.seen, &usual.seen), (&told.waiting, &usual.waiting), (&told.out, &usual.out)]
-        {
+        let waiting = |told: &Told| told.waiting.iter().map(|seen| rest(seen)).collect::<Vec<_>>();
+        let known = waiting(usual);
+        // The host side of a caller that is still to be told of a failure has a line to him.
+        let waits_on = |seen: &Vec<String>| {
+            told.status != usual.status && seen.contains(&String::from("NStgid:"))
+        };
+        let other = |seen: &&Vec<String>| !known.contains(seen) && !waits_on(seen);
+        if let Some(now) = waiting(told).iter().find(other) {
+            let usual = known.last().map_or(&[][..], |seen| seen);
+            return Err(format!("another container: {}", difference(usual, now)));
+        }
+        for (now, usual) in [(&told.seen, &usual.seen), (&told.out, &usual.out)] {
             // The input was cut off.
             let now = if relay && now == &told.out { usual } else { now };
             if !now.is_empty() && rest(now) != rest(usual) {
                 return Err(format!("another container: {}", difference(usual, now)));
             }
         }
+        let detach = MODES[self.mode].detach;
+        // What keeps the caller's process from being told is that to the one that tells.
+        let unheard = |line: &str| {
+            self.call.process == "0" && line == "thimble: tell the caller: EPIPE: Broken pipe"
+        };
+        let step =
+            |line: &str| steps().iter().any(|step| named(line, step)) || detach && unheard(line);
         let usually = MODES[self.mode].status();
         match told.status.code() {
+            // The caller was let go before.
+            Some(status) if status == usually && detach && told.err.lines().any(step) => {
+                Ok(Good::Told)
+            }
             Some(status) if status == usually && (removal || relay) => Ok(Good::Told),
             Some(status) if status == usually => {
-                let [out, seen, waiting] =
-                    [&told.out, &told.seen, &told.waiting].map(|lines| lines.is_empty());
-                if out || seen || waiting != usual.waiting.is_empty() {
+                if told.out.is_empty() || told.seen.is_empty() || waiting(told) != known {
                     return Err("the program did not run".into());
                 }
                 if told.err != usual.err {
                     return Err(format!("status {status}, and says {:?}", told.err));
                 }
+                if told.told != usual.told {
+                    return Err(format!("tells {:?}", told.told));
+                }
                 rows.map(Good::Same).ok_or("unnoticed".into())
             }
             Some(125..=127) => {
-                let step = |line: &str| steps().iter().any(|step| named(line, step));
                 // That of the command line's lists names the option.
                 let list = |line: &str| line.ends_with(": there is no memory left for it");
                 let mut lines = told.err.lines();
@@ -1105,6 +1197,9 @@ fn a_call_that_fails_is_told_or_changes_nothing() {
                     });
                     let told = place.run(fault, Some(&case.call), case.errno);
                     let mut left = told.left.clone();
+                    left.extend(
+                        sorted(place.path()).into_iter().filter(|name| name.starts_with("pid")),
+                    );
                     left.extend(place.cgroups().iter().map(|path| path.display().to_string()));
                     if place.listing() != *listing {
                         left.push("something in ROOTFS".into());

@@ -15,6 +15,7 @@ const ROOT: &str = r#"
 echo "the host's" > /mark
 mkdir /host /proc /sys /dev /image/mnt /image/opt
 ways() {
+    t "$1 check" /thimble check
     for way in "" "--no-pivot" "--bare" "--bare --no-pivot"; do
         t "$1 status $way" /thimble run $way /image sh -c 'exit 7'
         t "$1 mounts $way" /thimble run $way /image cut -d ' ' -f 4-5 /proc/self/mountinfo
@@ -52,6 +53,8 @@ fn root(tried: &Tried, mounted: &str) {
     for way in WAYS {
         let get = |name: &str| get(&format!("{mounted} {name} {way}"));
         assert_eq!(get("status"), (7, ""), "{way}");
+        let (status, said) = tried[&format!("{mounted} check")].clone();
+        assert!(status == 0 && said.contains("pivot_root        no: EINVAL"), "{said}");
         let (status, mounts) = get("mounts");
         // Only what thimble mounted, and the image.
         let own = |line: &str| {

@@ -35,6 +35,7 @@ host() {
 host > /before
 run="/thimble run"
 t status $run /image sh -c 'exit 7'
+t check /thimble check
 t posture $run /image sh -c 'id -u; grep -E "CapEff|NoNewPrivs|Seccomp:" /proc/self/status'
 t pids $run --pids-limit 6 /image sh -c 'f() { sleep 1 & f; }; f; exit 9'
 t memory $run -m 16m /image sh -c 'a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done'
@@ -69,6 +70,8 @@ if [ -d /sys/fs/cgroup/d ]; then
         grep . memory.max cpu.max cpu.weight pids.max; touch x; echo 9 >pids.max"'
     u raised '--privileged --pids-limit 7 /image sh -c "mount -t cgroup2 cgroup /tmp
         echo 9 >/tmp/pids.max; cat /tmp/pids.max"'
+    t "user check" sh -c "echo \$\$ >/sys/fs/cgroup/d/cgroup.procs; exec su user -c 'exec /thimble check'"
+    t "others check" su user -c '/thimble check'
     t "user others" su user -c "$run --pids-limit 9 /image true"
 fi
 case $(cat /proc/cmdline) in *layout=none*)
@@ -96,6 +99,15 @@ fn boot(layout: &str) -> Tried {
     found
 }
 
+/// What `check` says of two controllers, where a default run works.
+fn checks(found: &Tried, name: &str, pids: &str, memory: &str) {
+    let (status, said) = &found[name];
+    assert!(*status == 0 && said.contains("default run       yes\n"), "{name}: {said}");
+    for line in [format!("\ncgroup pids       {pids}"), format!("\ncgroup memory     {memory}")] {
+        assert!(said.contains(&line), "{name}: {said}");
+    }
+}
+
 /// Every limit bites.
 fn limits_hold(found: &Tried) {
     let get = |name: &str| (found[name].0, found[name].1.as_str());
@@ -121,6 +133,9 @@ fn limits_hold_on_cgroup_v2_alone_and_it_is_shown_inside() {
     let shown = "memory.max:67108864\ncpu.max:50000 100000\ncpu.weight:20\npids.max:7\n\
         touch: x: Read-only file system\n";
     assert_eq!(get("shown"), (1, shown));
+    checks(&found, "check", "v2\n", "v2\n");
+    checks(&found, "user check", "v2\n", "v2\n");
+    checks(&found, "others check", "no: EACCES: ", "no: EACCES: ");
     assert_eq!(get("user status"), (7, ""));
     let (status, printed) = get("user pids");
     assert!(status != 0 && printed.contains("can't fork"), "{printed}");
@@ -140,12 +155,16 @@ fn limits_hold_on_cgroup_v2_alone_and_it_is_shown_inside() {
 
 #[test]
 fn limits_hold_on_cgroup_v1_alone() {
-    limits_hold(&boot("v1"));
+    let found = boot("v1");
+    limits_hold(&found);
+    checks(&found, "check", "v1\n", "v1\n");
 }
 
 #[test]
 fn limits_hold_where_some_controllers_are_of_v1_and_some_of_v2() {
-    limits_hold(&boot("hybrid"));
+    let found = boot("hybrid");
+    limits_hold(&found);
+    checks(&found, "check", "v2\n", "v1\n");
 }
 
 #[test]
@@ -153,6 +172,7 @@ fn limits_hold_where_no_cgroup_is_mounted_nor_proc_and_the_host_keeps_its_option
     let found = boot("none");
     limits_hold(&found);
     let killed = "thimble: the program used up its memory and was killed\n";
+    checks(&found, "check", "v2\n", "v2\n");
     for name in ["rootfs", "noproc"] {
         assert_eq!(found[name], (137, killed.to_string()), "{name}");
     }

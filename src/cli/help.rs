@@ -10,7 +10,11 @@ thimble runs a program in a Linux container.
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
        thimble exec [OPTIONS] PID [COMMAND [ARG]...]
        thimble run --help
+       thimble check [ROOTFS [COMMAND [ARG]...]]
        thimble --version
+
+check tells what this kernel and host give, found by trying. Its exit status
+is 0 if a run without options works (of a program of its own in /), else 1.
 "
 );
 

@@ -19,6 +19,8 @@ pub enum Request {
     Run,
     /// A program in the container that runs already.
     Exec,
+    /// What this kernel and host give.
+    Check,
     /// A text, on the standard output.
     Print(&'static [Packed]),
 }
@@ -27,7 +29,7 @@ pub enum Request {
 struct Command {
     /// The options that may follow it.
     options: &'static Table,
-    /// What must follow them.
+    /// What must follow them; if nothing must, a ROOTFS may.
     operand: &'static CStr,
     /// What it asks for.
     request: Request,
@@ -35,11 +37,12 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\nexec\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\nexec\ncheck\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 2] = [
+const COMMANDS: [Command; 3] = [
     Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
     Command { options: &options::EXEC, operand: c"PID", request: Request::Exec },
+    Command { options: &options::CHECK, operand: c"", request: Request::Check },
 ];
 /// The texts.
 static TEXTS: [Packed; 5] =
@@ -76,6 +79,7 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
     parser.usage.value = c"";
     match parser.words.shift() {
         Some(root) => parser.config.root = root,
+        None if command.operand.is_empty() => parser.config.root = c"/",
         None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);
@@ -103,6 +107,12 @@ fn contradiction(config: &Config) -> Option<(&'static CStr, Packed)> {
     }
     if swap.is_some() && memory.is_none() {
         return Some((c"--memory-swap", pack!("needs --memory")));
+    }
+    if config.json_status_fd.is_some_and(|number| number < config.first_own_descriptor()) {
+        return Some((c"--json-status-fd", pack!("is the program's, given --preserve-fds")));
+    }
+    if config.detach && config.die_with_parent {
+        return Some((c"--die-with-parent", pack!("is the opposite of --detach")));
     }
     if config.bare && config.shm_size.is_some() {
         return Some((c"--shm-size", pack!("means nothing with --bare, which mounts no /dev/shm")));

@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use super::help::{EXEC_START, RUN_START};
+use super::help::{EXEC_START, GENERAL, RUN_START};
 use super::table::{Opt, Table, Takes::*, table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
 use crate::kernel::{List, tail};
@@ -77,6 +77,9 @@ const ROWS: &[Opt] = &[
     Opt("      --cgroup-parent PATH        make it in this cgroup (root: /; others: own)", Value(|c, v| set(&mut c.cgroup_parent, v, check_cgroup_parent))),
     Opt("\nlife:", Title),
     Opt("      --name NAME                 name of container and cgroup (thimble-PID)", Value(|c, v| set(&mut c.name, v, check_name))),
+    Opt("  -d, --detach                    print pid 1's pid and return, once it runs", Flag(|c, _| yes(&mut c.detach))),
+    Opt("      --pidfile FILE              hold that pid in FILE for as long as it lives", Value(|c, v| set(&mut c.pid_file, v, check_path))),
+    Opt("      --json-status-fd FD         tell start and end on FD, a line of JSON each", Value(json_status_fd)),
     Opt("      --timeout SECONDS           stop it after so long: exit status 124", Value(|c, v| seconds(&mut c.timeout, v))),
     Opt("      --stop-signal SIG           what stops it, by name or number (TERM)", Value(stop_signal)),
     Opt("      --stop-timeout SECONDS      from then on until SIGKILL (10); -1: never", Value(|c, v| seconds(&mut c.stop_timeout, v))),
@@ -103,6 +106,9 @@ pub const RUN: Table = table!(RUN_START, ROWS);
 
 /// The options of `thimble exec`.
 pub const EXEC: Table = table!(EXEC_START, EXEC_ROWS);
+
+/// `check` has none.
+pub const CHECK: Table = Table { names: &[], sets: &[], help: &[GENERAL] };
 
 /// The highest `pids.max` that means anything: PID_MAX_LIMIT on 64 bits.
 const PIDS_MAX: u64 = 4 << 20;
@@ -192,6 +198,12 @@ fn preserve_fds(config: &mut Config, value: &CStr) -> Option<Packed> {
     let count = whole(value, 0, MOST_DESCRIPTORS);
     config.preserve_fds = count.unwrap_or(0) as u32;
     count.is_none().then_some(pack!("must be a whole number up to 1048576"))
+}
+
+fn json_status_fd(config: &mut Config, value: &CStr) -> Option<Packed> {
+    // What is the program's too, the program could write to.
+    config.json_status_fd = whole(value, 3, MOST_DESCRIPTORS).map(|number| number as u32);
+    config.json_status_fd.is_none().then_some(pack!("must be a whole number from 3 on"))
 }
 
 fn shm_size(config: &mut Config, value: &CStr) -> Option<Packed> {

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Limit, Resource, Share};
 use crate::isolate::mounts::INERT;
-use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Stack};
+use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Stack, Strings};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{
@@ -111,6 +111,31 @@ pub fn create<'a>(
         }
     }
     unified
+}
+
+/// For who asks what there is: whether a controller is of v2, or why the caller can make no
+/// cgroup for it. Nothing is made and nothing written.
+pub fn look(
+    config: &Config,
+    controller: &[u8],
+    user: u32,
+    stack: &mut Stack,
+) -> kernel::Result<bool> {
+    let (mut mounts, mut own) = (List::new(), List::new());
+    // What cannot be read has nothing in it.
+    let _ = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
+    let _ = kernel::read_file(CURRENT, c"/proc/self/cgroup", &mut own);
+    let (mounts, own) = (mounts.as_slice(), own.as_slice());
+    let mut maker = Maker { config, mounts, beside: user != 0, own, stack };
+    let mut path = Text::new();
+    let (base, v2, parent) = maker.find(controller, &mut path)?;
+    path.push(parent);
+    let above = open(base, &path)?;
+    if v2 {
+        lists(above, c"cgroup.controllers", controller)?;
+    }
+    kernel::open_at(above, PROCS, libc::O_WRONLY)?;
+    Ok(v2)
 }
 
 struct Maker<'a> {
@@ -477,19 +502,50 @@ fn write(file: &[u8], value: &CStr, report: &mut Report) {
     }
 }
 
-/// Host side, at the end: whether a process of the container was killed since the
-/// memory that it was given was used up.
-pub fn ran_out_of_memory(report: &Report) -> bool {
-    for directory in report.undo.cgroups.as_slice() {
-        let file = if directory.v2 { c"memory.events" } else { c"memory.oom_control" };
-        let mut buffer = [0; 1024];
-        // Of other controllers there is no such file; a kernel before 4.13 does not count.
-        let counts = kernel::read_start(directory.own, file, &mut buffer).unwrap_or(&[]);
-        if line_behind(counts, b"oom_kill ").is_some_and(|count| count != b"0") {
-            return true;
+/// What is told of a container that has ended: its status, the signal that ended it, the most
+/// bytes that it had in use at once, the microseconds that it took on processors, and how many
+/// of its processes were killed since the memory that they were given was used up.
+pub type Figures = [u64; 5];
+
+/// What nobody has counted.
+pub const UNKNOWN: u64 = u64::MAX;
+
+/// Where the last three of them are counted, in v1 and in v2 (`memory.peak` since Linux 5.19,
+/// processes since 4.13).
+const COUNTERS: Strings = Strings::new(
+    "memory.max_usage_in_bytes\0memory.peak\0cpuacct.usage\0cpu.stat\0\
+     memory.oom_control\0memory.events\0\0",
+);
+
+/// Host side, at the end: fills in what the container's cgroups have counted.
+pub fn count(figures: &mut Figures, report: &mut Report) {
+    for (place, file) in COUNTERS.enumerate() {
+        // What the number's line begins with.
+        let start: &[u8] = match place {
+            3 => b"usage_usec ",
+            4.. => b"oom_kill ",
+            _ => b"",
+        };
+        let mut at = 0;
+        while let Some(Directory { own, v2, .. }) = report.undo.cgroups.as_slice().get(at) {
+            at += 1;
+            if usize::from(*v2) != place % 2 {
+                continue;
+            }
+            let mut buffer = [0; 1024];
+            match kernel::read_start(*own, file, &mut buffer) {
+                Ok(lines) => {
+                    let number = line_behind(lines, start).and_then(parse_whole);
+                    if let (Some(number), Some(figure)) = (number, figures.get_mut(2 + place / 2)) {
+                        // That of v1 is in nanoseconds.
+                        *figure = if place == 2 { number / 1000 } else { number };
+                    }
+                }
+                Err(Errno::ENOENT) => {} // another controller's
+                Err(errno) => report.explain(Step::ReadCounter, Some(file), errno),
+            }
         }
     }
-    false
 }
 
 #[cfg(test)]

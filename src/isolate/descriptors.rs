@@ -10,7 +10,7 @@ use core::ffi::c_int;
 
 use crate::config::Config;
 use crate::isolate::status;
-use crate::kernel::{self, Errno, Fd, List, Pid, STDIN, STDOUT, Stack, left_out};
+use crate::kernel::{self, Errno, Fd, List, Pid, STDERR, STDIN, STDOUT, Stack, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, parse_whole};
@@ -96,6 +96,17 @@ pub fn let_go(config: &Config) {
     for number in 3..config.first_own_descriptor() {
         kernel::close(Fd::new(number as usize));
     }
+}
+
+/// With `--detach`, once there is nobody to tell: of a pipe or a terminal somebody may wait for
+/// the end, and the standard input's /dev/null takes its place. A file is still written to.
+pub fn let_go_of_output() -> kernel::Result<()> {
+    for fd in [STDOUT, STDERR] {
+        if kernel::file_type(fd)? != libc::S_IFREG {
+            kernel::duplicate(fd, STDIN)?;
+        }
+    }
+    Ok(())
 }
 
 /// Container side: closes every descriptor but the program's and thimble's link,

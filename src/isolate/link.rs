@@ -2,9 +2,10 @@
 //! end and has closed the other, so the death of one is end-of-file for the
 //! other: neither ever waits for the dead.
 
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, End, Errno, Fd};
 use crate::report::Report;
 use crate::steps::Step;
+use crate::undo;
 
 /// Both ends, until the processes part.
 pub struct Link {
@@ -47,6 +48,19 @@ pub fn release(host: Fd, root: Option<Fd>, report: &mut Report) {
 pub fn wait_for_release(container: Fd, report: &mut Report) -> Option<Fd> {
     let released = kernel::receive_descriptor(container);
     report.step(Step::WaitForRelease, released.and_then(|came| came.ok_or(Errno::EPIPE)))
+}
+
+/// Container side: tells that the program was executed, if the host side waits for that.
+pub fn tell_executed(container: Fd, report: &mut Report) {
+    report.step(Step::TellHost, kernel::write_all(container, &[undo::EXECUTED]));
+}
+
+/// Container side: tells the signal that ended the program, if one did. The exit status of
+/// pid 1 would not tell it from a status of the program's.
+pub fn tell_signal(container: Fd, end: End, report: &mut Report) {
+    if end.signal() != 0 {
+        report.step(Step::TellHost, kernel::write_all(container, &[end.signal()]));
+    }
 }
 
 /// Container side: fails if the host side has died since.

@@ -7,7 +7,7 @@ use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
 use crate::isolate::link::{self, Link};
 use crate::isolate::running::Running;
-use crate::isolate::{environment, limits, privileges, status};
+use crate::isolate::{descriptors, environment, limits, privileges, status};
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
@@ -86,6 +86,9 @@ impl Program<'_, '_> {
             link::check_host(line, self.report);
         }
         self.report.tell(Step::Execute, Some(name));
+        if self.config.detach {
+            self.report.step(Step::Descriptors, descriptors::let_go_of_output());
+        }
         // From here on perhaps no file can be written to, no time is left, or no system call
         // but execve(2).
         limits::set(self.config, self.report);

@@ -29,16 +29,20 @@ pub fn go_away(report: &mut Report) {
 
 /// Container side: binds the current directory, or the mount that the host side
 /// made of it, over `/` and goes there; with `--ephemeral` to an overlay of that.
-/// Gives the new root.
-pub fn bind(config: &Config, mapped: Option<Fd>, report: &mut Report) -> (Fd, Option<Layers>) {
+/// Gives the new root. That mount is given up where it cannot be put anywhere: then the files
+/// stay the host's users', as without the other calls that it takes.
+pub fn bind(config: &Config, mapped: &mut Option<Fd>, report: &mut Report) -> (Fd, Option<Layers>) {
     let (place, top) = if left_out(c"over /") { (c".", config.root) } else { (c"/", c"/..") };
-    let bound = match mapped {
-        Some(tree) => {
-            kernel::move_mount(tree, CURRENT, place).and_then(|()| kernel::change_directory(top))
-        }
-        None if config.ephemeral => Ok(()),
-        None => kernel::bind(c".", place, true),
-    };
+    let mut bound = Err(Errno::ENOSYS);
+    if let Some(tree) = *mapped {
+        bound = kernel::move_mount(tree, CURRENT, place);
+    }
+    if bound == Err(Errno::ENOSYS) {
+        *mapped = None;
+        bound = if config.ephemeral { Ok(()) } else { kernel::bind(c".", place, true) };
+    } else {
+        bound = bound.and_then(|()| kernel::change_directory(top));
+    }
     report.step_on(Step::BindRoot, config.root, bound);
     let layers = config.ephemeral.then(|| ephemeral::over_root(config, report));
     let root = kernel::open(top, libc::O_PATH | libc::O_DIRECTORY);

@@ -173,7 +173,7 @@ pub fn read<'a>(config: &Config, report: &mut Report) -> &'a [u8] {
 /// ptrace(2) is refused as well (seccomp(2)).
 pub fn load(report: &mut Report) {
     let mut names = kernel::Names::none();
-    let old = names.release().map_or(true, |release| is_old(release.to_bytes()));
+    let old = is_old(names.release().to_bytes());
     let filter = DEFAULT.get(if old { 0 } else { FOR_OLD }..).unwrap_or(&DEFAULT);
     report.step(Step::Filter, kernel::set_filter(filter));
 }

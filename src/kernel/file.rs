@@ -45,12 +45,13 @@ pub fn close(fd: Fd) {
     let _ = unsafe { perform!(Sysno::close, fd.0) };
 }
 
-/// openat(2) with O_CLOEXEC, for reading or as `flags` say.
+/// openat(2) with O_CLOEXEC, for reading or as `flags` say; a new file has the mode 0644 less
+/// the umask.
 #[inline(never)]
 pub fn open_at(directory: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
     let flags = flags | libc::O_CLOEXEC | libc::O_LARGEFILE;
     // SAFETY: the path is NUL-terminated and only read.
-    unsafe { call!(Sysno::openat, directory.0, path.as_ptr(), flags, 0) }.map(Fd::new)
+    unsafe { call!(Sysno::openat, directory.0, path.as_ptr(), flags, 0o644) }.map(Fd::new)
 }
 
 /// open(2) with O_CLOEXEC, for reading or as `flags` say.
@@ -81,11 +82,17 @@ pub fn is_read_only(fd: Fd) -> Result<bool> {
     Ok(flags as c_int & libc::O_ACCMODE == libc::O_RDONLY)
 }
 
-/// Puts another open file in the place of a descriptor (dup3(2)), to pass
+/// Puts another open file in the place of a descriptor too (dup3(2)), to pass
 /// through execve(2).
-pub fn replace(fd: Fd, other: Fd) -> Result<()> {
+#[inline(never)]
+pub fn duplicate(fd: Fd, other: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }?;
+    unsafe { call!(Sysno::dup3, other.0, fd.0, 0) }.map(drop)
+}
+
+/// The same for a file that is then no longer open elsewhere.
+pub fn replace(fd: Fd, other: Fd) -> Result<()> {
+    duplicate(fd, other)?;
     close(other);
     Ok(())
 }
@@ -199,6 +206,19 @@ pub fn make_link(target: &CStr, path: &CStr) -> Result<()> {
 pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }
+}
+
+/// unlinkat(2) of a file.
+pub fn remove_file(directory: Fd, path: &CStr) -> Result<()> {
+    // SAFETY: the path is NUL-terminated and only read.
+    unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), 0) }
+}
+
+/// renameat2(2) of what is in one directory, in the place of what is there, be it a link.
+pub fn rename(directory: Fd, from: &CStr, to: &CStr) -> Result<()> {
+    let (from, to) = (from.as_ptr(), to.as_ptr());
+    // SAFETY: both paths are NUL-terminated and only read.
+    unsafe { perform!(Sysno::renameat2, directory.0, from, directory.0, to, 0) }
 }
 
 /// flock(2) with LOCK_NB, and LOCK_EX or LOCK_SH in the place of what is held: for as long as

@@ -96,6 +96,13 @@ impl Stack {
         Ok(([end(2 * SIZE), end(4 * SIZE), end(4 * SIZE + room)], list))
     }
 
+    /// The stack that something lies on, further down than anything that is in use: for a
+    /// process that has a copy of it.
+    pub(super) fn below<T>(place: &mut T) -> Stack {
+        let below = (&raw mut *place).wrapping_byte_sub(Stack::SIZE);
+        Stack(below.map_addr(|address| address & !15).cast())
+    }
+
     /// Takes bytes off the end where it begins to grow.
     pub(super) fn take(&mut self, bytes: usize) -> *mut u8 {
         let taken = self.0.wrapping_byte_sub(bytes).cast::<u8>();

@@ -1,6 +1,6 @@
 //! Namespaces and what is set inside them.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_char, c_int};
 
 use syscalls::Sysno;
 
@@ -24,7 +24,8 @@ pub fn set_hostname(name: &CStr) -> Result<()> {
     unsafe { perform!(Sysno::sethostname, name.as_ptr(), name.to_bytes().len()) }
 }
 
-/// The names of the machine: uname(2).
+/// The names of the machine: uname(2), which cannot fail; if it does all the same, they
+/// are empty.
 pub struct Names(libc::utsname);
 
 impl Names {
@@ -35,21 +36,29 @@ impl Names {
     }
 
     /// The host name of this uts namespace.
-    pub fn host(&mut self) -> Result<&CStr> {
-        self.look()?;
-        // SAFETY: the kernel ends each name with a NUL.
-        Ok(unsafe { CStr::from_ptr(self.0.nodename.as_ptr()) })
+    pub fn host(&mut self) -> &CStr {
+        self.name(1)
     }
 
     /// The kernel's version, as `6.1.0-9-amd64`.
-    pub fn release(&mut self) -> Result<&CStr> {
-        self.look()?;
-        // SAFETY: likewise.
-        Ok(unsafe { CStr::from_ptr(self.0.release.as_ptr()) })
+    pub fn release(&mut self) -> &CStr {
+        self.name(2)
     }
 
-    fn look(&mut self) -> Result<()> {
-        // SAFETY: the kernel fills the whole structure.
-        unsafe { perform!(Sysno::uname, &raw mut self.0) }
+    /// The processor, as `x86_64`.
+    pub fn machine(&mut self) -> &CStr {
+        self.name(4)
+    }
+
+    /// There is as much room for each.
+    #[inline(never)]
+    fn name(&mut self, number: usize) -> &CStr {
+        let names = &raw mut self.0;
+        // SAFETY: the kernel writes no more than the structure, and ends each of its six names
+        // with a NUL.
+        unsafe {
+            let _ = perform!(Sysno::uname, names);
+            CStr::from_ptr(names.cast::<[c_char; 65]>().add(number).cast())
+        }
     }
 }

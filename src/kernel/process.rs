@@ -1,6 +1,6 @@
 //! Processes: their making, their ends, and their attributes.
 
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_void};
 use core::ptr::{NonNull, null};
 use core::slice;
 
@@ -165,6 +165,13 @@ pub fn clone_process<T>(
     unsafe { launch(namespaces & KINDS, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
+/// The same on the stack that this process is on, and that `argument` lies on: what the new
+/// one has of it is a copy.
+pub fn clone_copy<T>(namespaces: c_int, argument: &mut T, entry: fn(&mut T) -> u8) -> Result<Pid> {
+    let mut stack = Stack::below(argument);
+    clone_process(namespaces, &mut stack, argument, entry)
+}
+
 /// clone(2) with CLONE_VM and CLONE_VFORK: the child runs `entry(argument)` in
 /// this memory, on `stack`, while the caller sleeps until it has exited or
 /// executed a program. What it changes through `argument` is there afterwards.
@@ -181,6 +188,14 @@ pub fn spawn_apart<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> 
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES | libc::CLONE_NEWNS;
     // SAFETY: as for `spawn`.
     unsafe { launch(flags, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
+}
+
+/// clone(2) as fork(2) does it: the new process goes on from here as well, on a copy of this
+/// memory, and is given `None`.
+pub fn fork() -> Result<Option<Pid>> {
+    // SAFETY: without CLONE_VM, and without another stack, no memory is passed.
+    let number = unsafe { call!(Sysno::clone, libc::SIGCHLD, 0, 0, 0, 0) }?;
+    Ok(Pid::from_number(number as u64))
 }
 
 /// execve(2): on success it does not return.
@@ -206,9 +221,10 @@ pub fn set_name(name: &'static CStr) -> Result<()> {
     prctl(libc::PR_SET_NAME, name.as_ptr() as usize, 0)
 }
 
-/// How a child ended: the status of wait(2).
+/// How a child ended: the status of wait(2), and the microseconds of processors' time that it
+/// and the children that it has waited for took.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct End(c_int);
+pub struct End(c_int, u64);
 
 impl End {
     /// Whether it ended by itself, with status 0.
@@ -216,12 +232,23 @@ impl End {
         self.0 == 0
     }
 
+    /// The signal that ended it; 0 for none.
+    pub fn signal(self) -> u8 {
+        (self.0 & 0x7f) as u8
+    }
+
+    /// The processors' time.
+    pub fn microseconds(self) -> u64 {
+        self.1
+    }
+
     /// As a shell tells it: the child's own status, or 128 and the number of
     /// the signal that ended it.
+    #[inline(never)]
     pub fn status(self) -> u8 {
-        match self.0 & 0x7f {
+        match self.signal() {
             0 => (self.0 >> 8) as u8,
-            signal => 128 | signal as u8,
+            signal => 128 | signal,
         }
     }
 }
@@ -229,11 +256,18 @@ impl End {
 /// The child that ended, if one did.
 fn wait4(pid: c_int, options: c_int) -> Result<Option<(Pid, End)>> {
     let mut status: c_int = 0;
+    // The kernel's `struct rusage`: seconds and microseconds, of the process's own and of the
+    // kernel's in its name, and fourteen more. What libc has differs by C library.
+    let mut usage: [c_long; 18] = [0; 18];
     loop {
-        // SAFETY: the kernel writes one int; no usage is asked for.
-        match unsafe { call!(Sysno::wait4, pid, &raw mut status, options, null::<u8>()) } {
+        // SAFETY: the kernel writes one int, and the structure that the words are as large as.
+        match unsafe { call!(Sysno::wait4, pid, &raw mut status, options, usage.as_mut_ptr()) } {
             Ok(0) => return Ok(None),
-            Ok(number) => return Ok(Some((Pid(number as c_int), End(status)))),
+            Ok(number) => {
+                let [user, user_micro, system, system_micro, ..] = usage;
+                let time = (user + system) as u64 * 1_000_000 + (user_micro + system_micro) as u64;
+                return Ok(Some((Pid(number as c_int), End(status, time))));
+            }
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno),
         }
@@ -354,7 +388,7 @@ mod tests {
             (0x008b, 139), // with a core dump
             (0x0040, 192),
         ] {
-            assert_eq!(End(raw).status(), status);
+            assert_eq!(End(raw, 0).status(), status);
         }
     }
 

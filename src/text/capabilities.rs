@@ -1,6 +1,9 @@
 //! The names of the capabilities.
 
-use super::{PackedList, pack_list, place_of_name, without};
+use super::{PackedList, Text, pack_list, place_of_name, without};
+
+/// How many there are.
+const COUNT: usize = 41;
 
 /// By number, as in capabilities(7), without their `CAP_`, each up to a NUL.
 const NAMES: PackedList = pack_list!(
@@ -20,6 +23,22 @@ pub fn capability(name: &[u8]) -> Option<u64> {
     }
     let bare = without(pack_list!("CAP_\0"), 4, name);
     place_of_name(NAMES, bare).map(|number| 1 << number)
+}
+
+/// Adds the names of those in a set; of one that root may have, those that are not in it.
+pub fn push_capabilities(set: u64, text: &mut Text) {
+    const SYS_ADMIN: u64 = 1 << 21;
+    let mut shown = set;
+    if set & SYS_ADMIN != 0 {
+        text.push(b"all but");
+        shown = !set;
+    }
+    for number in 0..COUNT {
+        if shown >> number & 1 == 1 {
+            text.push_byte(b' ');
+            text.push_part(NAMES, number);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ pub use accounts::{
     user_and_group,
 };
 pub use buffer::Text;
-pub use capabilities::capability;
+pub use capabilities::{capability, push_capabilities};
 pub use errors::push_error;
 pub use fields::field;
 pub use limits::{LIMITS, parse_limit, push_limit};

@@ -17,55 +17,74 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// Whether the tests are those of tests/old_kernel.rs.
+pub const OLD_KERNEL: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"old_kernel");
+
 /// The program under test: what `make test` built, or else cargo's debug build.
 pub fn thimble() -> PathBuf {
-    if env!("CARGO_CRATE_NAME") == "old_kernel" {
-        return old_kernel();
-    }
-    program()
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let make = || hiding(&hidden(), "thimble", &program());
+    if OLD_KERNEL { MADE.get_or_init(make).clone() } else { program() }
 }
 
 /// The executable itself.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     match std::env::var_os("THIMBLE") {
         Some(path) => PathBuf::from(path),
         None => PathBuf::from(env!("CARGO_BIN_EXE_thimble")),
     }
 }
 
-/// thimble as on a kernel without the newer mount calls, in form of a script: a
-/// filter answers ENOSYS for each of them.
-fn old_kernel() -> PathBuf {
-    static MADE: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
-    // This file may be part of one test program more than once.
+/// The newer calls (Linux 5.1 and later) that thimble makes, or might.
+const NEWER: &[(&str, i64)] = &[
+    ("open_tree", libc::SYS_open_tree),
+    ("move_mount", libc::SYS_move_mount),
+    ("fsopen", libc::SYS_fsopen),
+    ("fsmount", libc::SYS_fsmount),
+    ("pidfd_send_signal", libc::SYS_pidfd_send_signal),
+    ("pidfd_open", libc::SYS_pidfd_open),
+    ("clone3", libc::SYS_clone3),
+    ("openat2", libc::SYS_openat2),
+    ("close_range", libc::SYS_close_range),
+    ("mount_setattr", libc::SYS_mount_setattr),
+    ("open_tree_attr", 467),
+];
+
+/// Which of them tests/old_kernel.rs hides: all, or one alone.
+fn hidden() -> String {
+    std::env::var("THIMBLE_HIDE").unwrap_or("all".into())
+}
+
+/// Whether the files of ROOTFS can be those of the container's users.
+pub fn maps_files() -> bool {
+    !OLD_KERNEL || hidden() == "close_range"
+}
+
+/// A program as on a kernel without one of the newer calls, or `all` of them, in form of a
+/// script: a filter answers ENOSYS.
+pub fn hiding(call: &str, name: &str, program: &Path) -> PathBuf {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let calls = NEWER.iter().filter(|(name, _)| call == "all" || call == *name);
+    let calls: Vec<_> = calls.map(|(_, number)| number.to_string()).collect();
+    assert!(!calls.is_empty(), "no newer call: {call}");
+    // This file may be part of one test program more than once, and that run more than once. By a
+    // shell, so that no process that a test starts has the script open for writing.
+    static NEXT: AtomicU32 = AtomicU32::new(0);
     let own = module_path!().replace("::", ".");
-    let made = MADE.get_or_init(|| {
-        let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let (without, script) =
-            (place.join(format!("{own}.without")), place.join(format!("{own}.sh")));
-        let calls = [
-            libc::SYS_openat2,
-            libc::SYS_open_tree,
-            libc::SYS_move_mount,
-            libc::SYS_fsopen,
-            libc::SYS_fsmount,
-            libc::SYS_mount_setattr,
-            467, // open_tree_attr
-        ];
-        let calls: Vec<_> = calls.iter().map(i64::to_string).collect();
-        // By a shell, so that no process that a test starts has the script open for writing.
-        let make = format!(
-            "cc -static -O1 -o {without} tests/tools/without.c && chmod 755 {without} && \
-             printf '#!/bin/sh\\nexec {without} {} {} \"$@\"\\n' > {script} && chmod 755 {script}",
-            calls.join(","),
-            fs::canonicalize(program()).unwrap().display(),
-            without = without.display(),
-            script = script.display(),
-        );
-        assert!(Command::new("sh").args(["-c", &make]).status().unwrap().success());
-        script
-    });
-    made.clone()
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let script = place.join(format!("{own}.{name}.{call}.sh"));
+    let make = format!(
+        "cc -static -O1 -o {new} tests/tools/without.c && mv {new} {without} && \
+         printf '#!/bin/sh\\nexec {without} {} {} \"$@\"\\n' > {new} && chmod 755 {without} {new} && \
+         mv {new} {script}",
+        calls.join(","),
+        fs::canonicalize(program).unwrap().display(),
+        new = place.join(format!("{own}.{}.{number}", std::process::id())).display(),
+        without = place.join("without").display(),
+        script = script.display(),
+    );
+    assert!(Command::new("sh").args(["-c", &make]).status().unwrap().success());
+    script
 }
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
@@ -406,7 +425,10 @@ pub fn thimble_without() -> PathBuf {
         assert!(built.unwrap().success(), "cannot build the program with the feature leave-out");
         target.join("debug/thimble")
     };
-    BUILT.get_or_init(build).clone()
+    static MADE: OnceLock<PathBuf> = OnceLock::new();
+    let program = BUILT.get_or_init(build);
+    let make = || hiding(&hidden(), "leave-out", program);
+    if OLD_KERNEL { MADE.get_or_init(make).clone() } else { program.clone() }
 }
 
 /// What tests/probes/probe.c becomes: a static program to run in a container. Built once for each

@@ -7,7 +7,7 @@ missing=
 # command=package
 for need in cc=gcc strace=strace debootstrap=debootstrap hyperfine=hyperfine \
     newuidmap=uidmap bwrap=bubblewrap unshare=util-linux setpriv=util-linux readelf=binutils \
-    dpkg-deb=dpkg ip=iproute2 cpio=cpio qemu-system-x86_64=qemu-system-x86; do
+    python3=python3 dpkg-deb=dpkg ip=iproute2 cpio=cpio qemu-system-x86_64=qemu-system-x86; do
     command -v "${need%%=*}" >/dev/null || missing="$missing ${need#*=}"
 done
 if [ -n "$missing" ]; then

@@ -1,4 +1,5 @@
-/* fault [-e] [-p] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
+/* fault [-e] [-p] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
+ *       WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
  * process if COUNT is 0. strace counts in every process alike, so that the second
@@ -19,7 +20,8 @@
  * -e: the program is a child of the first, which waits for it.
  * -p: the program is executed by the first child of the first. -u: as this user and group.
  * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
- * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. */
+ * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -s: with FILE
+ * as descriptor 4. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -207,7 +209,7 @@ static void at_call(struct process *p)
 }
 
 /* A caller with what must not come through. */
-static void start(char **words, long user, const char *cgroup)
+static void start(char **words, long user, const char *cgroup, const char *status)
 {
 	gid_t group = 4242;
 	sigset_t blocked;
@@ -224,7 +226,8 @@ static void start(char **words, long user, const char *cgroup)
 	need(!setgroups(user < 0, &group), "groups");
 	need(user < 0 || (!setresgid(user, user, user) && !setresuid(user, user, user)), "user");
 	need(dup2(open("/dev/zero", O_RDONLY), 3) == 3, "descriptor");
-	closefrom(4);
+	need(!status || dup2(open(status, O_WRONLY | O_CREAT | O_TRUNC, 0666), 4) == 4, "status");
+	closefrom(status ? 5 : 4);
 	syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, "callers");
 	signal(SIGHUP, SIG_IGN);
 	signal(SIGCHLD, SIG_IGN);
@@ -253,9 +256,9 @@ int main(int length, char **words)
 	static char before[1 << 18], after[1 << 18];
 	long user = -1;
 	int by_child = 0;
-	const char *cgroup = NULL;
+	const char *cgroup = NULL, *told = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+epu:m:n:c:")) != -1) {
+	while ((option = getopt(length, words, "+epu:m:n:c:s:")) != -1) {
 		if (option == 'e') {
 			entering = 1;
 		} else if (option == 'p') {
@@ -264,6 +267,8 @@ int main(int length, char **words)
 			user = atol(optarg);
 		} else if (option == 'c') {
 			cgroup = optarg;
+		} else if (option == 's') {
+			told = optarg;
 		} else if (option == 'm' || option == 'n') {
 			need(!unshare(CLONE_NEWNS), "unshare");
 			need(!mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), "private");
@@ -287,7 +292,7 @@ int main(int length, char **words)
 	if (first == 0) {
 		char byte;
 		need(read(go[0], &byte, 1) == 1, "go");
-		start(words + 4, user, cgroup);
+		start(words + 4, user, cgroup, told);
 	}
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE
 		| PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
