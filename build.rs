@@ -45,11 +45,8 @@ fn link() {
     ] {
         argument(&if direct { option.to_string() } else { format!("-Wl,{option}") });
     }
-    // The room in memory has no place in the file to begin at a page. (GNU ld would not mind the
-    // pages of the other segment either, and the kernel does.)
-    if direct {
-        argument("--nmagic");
-    }
+    // The room in memory begins at a page, but is not in the file: nothing there need.
+    argument(if direct { "-zmax-page-size=64" } else { "-Wl,-z,max-page-size=64" });
     // The kernel does not read section headers; tools that measure do. (GNU ld
     // learned this only lately, so it keeps them.)
     println!("cargo::rerun-if-env-changed=THIMBLE_SECTIONS");

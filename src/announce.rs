@@ -59,7 +59,7 @@ fn detach(last: Fd, config: &Config, report: &mut Report) -> Fd {
     let caller = link.keep_host_end();
     report.step(Step::NewSession, kernel::new_session());
     kernel::close(STDIN);
-    report.step(Step::Descriptors, kernel::open_null());
+    report.step(Step::Descriptors, kernel::open_standard(c"/dev/null"));
     caller
 }
 

@@ -69,6 +69,10 @@ pub struct Config<'a> {
     pub stop_signal: u64,
     /// Seconds from then on until it is killed.
     pub stop_timeout: u64,
+    /// As pid 1 of a machine: the kernel modules to load.
+    pub modules: List<&'a CStr>,
+    /// And how the machine ends.
+    pub ending: Ending,
     /// It ends when the caller ends.
     pub die_with_parent: bool,
     /// Tell every step.
@@ -100,6 +104,24 @@ pub struct Config<'a> {
     pub uid_maps: List<&'a CStr>,
     /// The same for group ids; empty for the same as of users.
     pub gid_maps: List<&'a CStr>,
+}
+
+/// How a machine ends, of which this is pid 1.
+#[derive(Clone, Copy)]
+pub struct Ending {
+    /// What reboot(2) is to do (`LINUX_REBOOT_CMD_*`).
+    pub reboot: u32,
+    /// The number of the device that gets the status; 0 for none.
+    pub device: u32,
+    /// Whether it is the machine's pid 1, which must not end, and not only that of a pid
+    /// namespace.
+    pub own: bool,
+}
+
+impl Ending {
+    /// With its power off.
+    pub const POWER_OFF: Ending =
+        Ending { reboot: libc::LINUX_REBOOT_CMD_POWER_OFF as u32, device: 0, own: false };
 }
 
 /// Something to mount into the root, as it was asked for.
@@ -214,6 +236,8 @@ impl<'a> Config<'a> {
             timeout: 0,
             stop_signal: libc::SIGTERM as u64,
             stop_timeout: 10,
+            modules: List::new(),
+            ending: Ending::POWER_OFF,
             die_with_parent: false,
             verbose: false,
             bare: false,

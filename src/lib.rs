@@ -23,6 +23,7 @@
 //! | `exec` | `thimble exec`, as a list of steps: into a container that runs already |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
+//! | `machine`, `off` | pid 1 of a machine: the frame around all of this, and its end |
 //! | `steps`, `report` | the words for each step, told or complained about |
 //! | `undo` | what the host side takes back at its end |
 //! | `text` | text and its rules; pure |
@@ -51,6 +52,8 @@ mod init;
 mod isolate;
 #[allow(unsafe_code)]
 pub mod kernel;
+mod machine;
+mod off;
 mod report;
 mod run;
 mod steps;
@@ -59,11 +62,11 @@ mod undo;
 
 use cli::Request;
 use cli::parser::{Parser, Wrong};
-use config::Config;
+use config::{Config, Ending};
 use kernel::{Given, STDOUT};
 use report::Report;
 use steps::Step;
-use text::Packed;
+use text::{Packed, pack};
 
 /// The program: reads its command line, does what it says, and gives the exit
 /// status.
@@ -73,17 +76,32 @@ pub fn main(given: &mut Given) -> u8 {
     let mut config = Config::new();
     let report = &mut Report::new();
     let mut parser = Parser::new(given.arguments, &mut config);
-    match cli::read(&mut parser) {
+    let asked = cli::read(&mut parser);
+    let usage = parser.usage;
+    let first = given.pid.number() == 1;
+    if first {
+        config.ending.own = machine::is_own();
+        let asked_for = matches!(asked, Ok(Request::Init));
+        if config.ending.own || asked_for {
+            machine::frame(&config, asked_for, report);
+            given.pid = kernel::own_pid();
+        }
+    }
+    match asked {
         Ok(Request::Run) => {
             #[cfg(feature = "leave-out")]
             config.leave_namespaces_out();
             run::run(&config, given)
         }
         Ok(Request::Exec) => exec::exec(&mut config, given),
+        Ok(Request::Init) if first => machine::start(&config, given.environment, report),
+        Ok(Request::Init) => {
+            let why = pack!("is for pid 1 of a machine, as its end is the machine's");
+            report.refuse(c"init", c"", why)
+        }
         Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
-            let usage = &parser.usage;
             report.complain(usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {
                 report.suggest(word);
@@ -91,6 +109,14 @@ pub fn main(given: &mut Given) -> u8 {
             report.end(report::FAILED)
         }
     }
+}
+
+/// What is left to do for whoever cannot go on, as after a panic.
+pub fn give_up() -> ! {
+    if kernel::own_pid().number() == 1 && machine::is_own() {
+        off::turn_off(Ending { own: true, ..Ending::POWER_OFF }, report::FAILED, 0);
+    }
+    kernel::exit(report::FAILED)
 }
 
 /// Prints texts to the standard output.

@@ -9,6 +9,7 @@
 use core::ffi::CStr;
 
 use crate::kernel::{self, Errno, Fd, Pid, STDERR};
+use crate::off;
 use crate::steps::Step;
 use crate::text::{self, Packed, Text};
 use crate::undo::{self, Undo};
@@ -140,6 +141,13 @@ impl<'a> Report<'a> {
         self.lines.push_number(u64::from(number));
     }
 
+    /// Tells a failed step that is not the end.
+    pub fn warn(&mut self, step: Step, subject: &CStr, errno: Errno) {
+        self.explain(step, Some(subject), errno);
+        say(&mut self.lines);
+        self.lines = Text::new();
+    }
+
     /// Adds a line of advice: which word was meant.
     pub fn suggest(&mut self, word: &[u8]) {
         self.begin_hint();
@@ -177,6 +185,9 @@ impl<'a> Report<'a> {
             // Nobody is left to tell if the other side, or the standard error, is gone.
             let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
         }
+        if let Some(ending) = self.undo.ending {
+            off::turn_off(ending, status, 0);
+        }
         kernel::exit(status)
     }
 }
@@ -204,6 +215,8 @@ fn push_subject(lines: &mut Text, subject: &CStr) {
 #[inline(never)]
 fn say(line: &mut Text) {
     line.push_byte(b'\n');
-    // Likewise.
-    let _ = kernel::write_all(STDERR, line.as_bytes());
+    // Likewise. If whoever read it is gone, that is no signal for the program, and none to tell.
+    if kernel::write_all(STDERR, line.as_bytes()).is_err() {
+        kernel::forget_broken_pipe();
+    }
 }

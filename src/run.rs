@@ -21,8 +21,9 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     report.verbose = config.verbose;
     let monitored = announce::prepare(config, report);
     let caller = given.environment;
+    let pid = if config.detach { kernel::own_pid() } else { given.pid };
     let [user, _] = given.caller;
-    let default = Numbered::of(cgroup::PREFIX, kernel::own_pid().number() as u32);
+    let default = Numbered::of(cgroup::PREFIX, pid.number() as u32);
     let name = config.name.unwrap_or(default.as_c_str());
     let hostname = config.hostname.unwrap_or(name);
     let mut names = kernel::Names::none();

@@ -2,6 +2,7 @@
 
 use core::ffi::CStr;
 
+use crate::config::Ending;
 use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Pid};
 use crate::text::{Parts, Text, line_behind, parse_whole};
 
@@ -33,6 +34,8 @@ pub struct Directory {
 
 /// What was made so far.
 pub struct Undo<'a> {
+    /// As pid 1 of a machine: how that ends.
+    pub ending: Option<Ending>,
     /// The container's first process, while it is not reaped. Killed, and with
     /// it, being pid 1, all others.
     pub child: Option<Pid>,
@@ -59,6 +62,7 @@ impl<'a> Undo<'a> {
     /// Nothing yet.
     pub const fn new() -> Self {
         Undo {
+            ending: None,
             child: None,
             link: None,
             relays: List::new(),

@@ -402,10 +402,10 @@ fn help_lines() -> Vec<(String, String)> {
 #[test]
 fn the_readme_has_the_option_table_of_the_help() {
     let readme = std::fs::read_to_string("README.md").unwrap();
-    let help = run(&["run", "--help"]).good();
-    assert!(readme.contains(&format!("\n{help}")), "README.md: put this in:\n{help}");
-    let help = run(&["exec", "--help"]).good();
-    assert!(readme.contains(&format!("\n{help}")), "README.md: put this in:\n{help}");
+    for command in ["run", "exec", "init"] {
+        let help = run(&[command, "--help"]).good();
+        assert!(readme.contains(&format!("\n{help}")), "README.md: put this in:\n{help}");
+    }
 }
 
 #[test]

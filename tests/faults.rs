@@ -122,6 +122,7 @@ const MODES: &[Mode] = &[
         options: &["--bare", "--hostname=h", "--pids-limit=5", "--cgroup-parent={parent}"],
         ..PLAIN
     },
+    Mode { name: "root, --no-pivot", options: &["--name=faults", "--no-pivot"], ..PLAIN },
     Mode {
         name: "root, --pid host",
         options: &["--name=faults", "--pid=host", "--cgroup-parent={parent}"],
@@ -291,6 +292,7 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
     mapped("mount_setattr", "0", ""),
+    unnoticed("pivot_root", &[libc::EINVAL], "as in an initramfs: moved to the top instead"),
     unnoticed("close_range", &[libc::ENOSYS], "before Linux 5.9: one by one"),
     unnoticed("mount_setattr", &[libc::ENOSYS], "before Linux 5.12: by remounts"),
     Unnoticed {
@@ -458,7 +460,7 @@ const INTERRUPTIBLE: &[&str] = &[
 const SURE: &[&str] = &["exit_group", "getpid", "getppid", "geteuid", "getegid", "umask"];
 
 fn name_of_call(number: usize) -> &'static str {
-    syscalls::Sysno::new(number).map_or("?", |call| call.name())
+    syscalls::Sysno::new(number).map_or("?", |call| named_widely(call.name()))
 }
 
 /// A call of a recorded run: the process, the call, and which of that process's it is.
@@ -1151,11 +1153,7 @@ fn cases(mode: usize, run: &Told) -> Vec<Case> {
 
 fn build(source: &str, name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let built = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-        .arg(&place)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source))
-        .status();
-    assert!(built.unwrap().success(), "cannot build {source}");
+    cc(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &place);
     place
 }
 

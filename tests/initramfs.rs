@@ -3,7 +3,7 @@
 #![cfg(target_arch = "x86_64")]
 
 mod common;
-use common::machine::{Initramfs, TRY, Tried, tried};
+use common::machine::{Initramfs, Kind, TRY, Tried, tried};
 use common::*;
 
 /// The ways into a root.
@@ -19,6 +19,7 @@ ways() {
     for way in "" "--no-pivot" "--bare" "--bare --no-pivot"; do
         t "$1 status $way" /thimble run $way /image sh -c 'exit 7'
         t "$1 mounts $way" /thimble run $way /image cut -d ' ' -f 4-5 /proc/self/mountinfo
+        [ -e /without ] || continue
         t "$1 chroots $way" /thimble run $way /image probe chroots /mark
         t "$1 unmounts $way" /thimble run $way /image probe unmounts /mark
         t "$1 control $way" env THIMBLE_LEAVE_OUT="over /,pivot" /without run $way /image probe chroots /mark
@@ -37,15 +38,16 @@ cat /proc/self/mountinfo > /before
 ways full
 t article-pids /thimble run --bare --verbose --name container --hostname my-container --pids-limit 5 /image \
     sh -c 'f() { sleep 1 & f; }; f'
-t rootless /thimble run --userns private --uidmap 0:100000:1000 /image id -u
 rmdir /image/tmp/below
-t rootless-chroots /thimble run --userns private --uidmap 0:100000:1000 /image probe chroots /mark
+t rootless /thimble run --userns private --uidmap 0:100000:1000 /image id -u
+[ ! -e /without ] || t rootless-chroots /thimble run --userns private --uidmap 0:100000:1000 /image probe chroots /mark
 cat /proc/self/mountinfo > /after
 t unchanged cmp /before /after
 poweroff -f
 "#;
 
-fn root(tried: &Tried, mounted: &str) {
+/// What a machine of this kind says to all that.
+fn root(kind: Kind, tried: &Tried, mounted: &str) {
     let get = |name: &str| match tried.get(name) {
         Some((status, printed)) => (*status, printed.as_str()),
         None => panic!("{name}: {tried:?}"),
@@ -65,6 +67,9 @@ fn root(tried: &Tried, mounted: &str) {
         };
         assert!(status == 0 && mounts.lines().all(own), "{way}: {mounts}");
         assert_eq!(mounts.lines().count() > 2, !way.contains("--bare"), "{way}: {mounts}");
+        if kind != Kind::X86_64 {
+            continue; // the probe is not built for it
+        }
         assert_eq!(get("chroots"), (1, "/mark: No such file or directory\n"), "{way}");
         assert_eq!(
             get("control"),
@@ -90,27 +95,196 @@ fn root(tried: &Tried, mounted: &str) {
     assert_eq!(get("volume"), (1, "touch: /opt/x: Read-only file system\n"));
 }
 
-#[test]
-fn a_container_runs_in_an_initramfs_and_has_no_way_out() {
-    let initramfs = Initramfs::new();
+fn containers(kind: Kind) {
+    let initramfs = Initramfs::new(kind);
     initramfs.add("init", format!("#!/bin/busybox sh\n{TRY}{ROOT}"));
-    initramfs.add("image/bin/probe", std::fs::read(probe()).unwrap());
-    initramfs.add("without", std::fs::read(thimble_without()).unwrap());
-    let console = initramfs.pack().boot("console=ttyS0", &[]).out;
-    let found = tried(&console);
+    if kind == Kind::X86_64 {
+        initramfs.add("image/bin/probe", std::fs::read(probe()).unwrap());
+        initramfs.add("without", std::fs::read(thimble_without()).unwrap());
+    }
+    let console = initramfs.pack().boot(kind.console(), &[]).out;
     println!("{console}");
-    root(&found, "bare");
-    root(&found, "full");
+    let found = tried(&console);
+    root(kind, &found, "bare");
+    root(kind, &found, "full");
     for (name, status, printed) in [
         ("rootless", 0, "0\n"),
         ("rootless-chroots", 1, "/mark: No such file or directory\n"),
         ("unchanged", 0, ""),
     ] {
-        assert_eq!(found[name], (status, printed.to_string()), "{name}");
+        if kind == Kind::X86_64 || name != "rootless-chroots" {
+            assert_eq!(found[name], (status, printed.to_string()), "{name}");
+        }
     }
     let (status, told) = &found["article-pids"];
     assert!(*status != 0 && told.contains("sh: can't fork"), "{told}");
     for line in ["thimble: parent pid: ", "thimble: child pid: 1\n", "thimble: chroot /image\n"] {
         assert!(told.contains(line), "{told}");
     }
+}
+
+#[test]
+fn a_container_runs_in_an_initramfs_and_has_no_way_out() {
+    containers(Kind::X86_64);
+}
+
+#[test]
+fn a_container_runs_in_an_initramfs_on_aarch64() {
+    containers(Kind::Aarch64);
+}
+
+/// The modules for a virtio port, in the order in which they need each other.
+const PORT: [&str; 6] = [
+    "virtio_ring",
+    "virtio",
+    "virtio_pci_modern_dev",
+    "virtio_pci_legacy_dev",
+    "virtio_pci",
+    "virtio_console",
+];
+
+/// `--modules` for them.
+fn modules() -> String {
+    PORT.map(|name| format!("--modules=/modules/{name}.ko")).join(" ")
+}
+
+/// An initramfs with nothing mounted and not one directory for it.
+fn packed(kind: Kind) -> Initramfs {
+    let initramfs = Initramfs::new(kind);
+    for module in PORT.iter().chain(&["overlay"]) {
+        let name = format!("modules/{module}.ko");
+        initramfs.add(&name, std::fs::read(kind.image().join(&name)).unwrap());
+    }
+    initramfs.pack()
+}
+
+/// QEMU's words for a port that is a file next to the initramfs.
+const RESULT_PORT: [&str; 6] = [
+    "-device",
+    "virtio-serial",
+    "-chardev",
+    "file,id=r,path=port",
+    "-device",
+    "virtserialport,chardev=r,name=result",
+];
+
+/// The console's lines from thimble's on, when the kernel has said nothing between them.
+fn lines(console: &str) -> String {
+    let own = |line: &&str| !line.starts_with('[') && !line.contains('\x1b') && !line.is_empty();
+    let lines = console.lines().filter(own).filter(|line| !line.starts_with("Booting from"));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
+fn result(status: i32, signal: i32) -> String {
+    format!("thimble-result: exit={status} signal={signal}\n")
+}
+
+fn ends(kind: Kind) {
+    let initramfs = packed(kind);
+    // What QEMU is told besides, what the kernel is, and then what the console says, and
+    // QEMU's own status.
+    let isa: &[&str] = &["-device", "isa-debug-exit"];
+    let semihosting: &[&str] = &["-semihosting-config", "enable=on,target=native,userspace=on"];
+    let x86 = kind == Kind::X86_64;
+    let (device, option) = if x86 {
+        (isa, "--exit-device=isa-debug-exit")
+    } else {
+        (semihosting, "--exit-device=semihosting")
+    };
+    // The first has seven bits, the second all.
+    let status = |status: i32| if x86 { status.min(127) * 2 + 1 } else { status };
+    for (words, told, exit) in [
+        (format!("init {option} true"), result(0, 0), status(0)),
+        (
+            format!("init {option} sh -c \"echo well; exit 3\""),
+            format!("well\n{}", result(3, 0)),
+            status(3),
+        ),
+        (format!("init {option} sh -c \"kill -9 $$\""), result(137, 9), status(137)),
+        (format!("init {option} --timeout 1 sleep 1000"), result(124, 15), status(124)),
+        (
+            format!("init {option} missing"),
+            format!(
+                "thimble: execute missing: ENOENT: No such file or directory\n{}",
+                result(127, 0)
+            ),
+            status(127),
+        ),
+    ] {
+        if !x86 && !words.contains("kill") {
+            continue; // its machine is a slow one
+        }
+        let ran = initramfs.boot(&format!("{} rdinit=/thimble -- {words}", kind.console()), device);
+        assert_eq!((lines(&ran.out), ran.status), (told, Some(exit)), "{words}");
+    }
+    // Without such a device the power goes off, and the port has the line.
+    let words = format!(
+        "{} rdinit=/thimble -- init {option} {} sh -c \"exit 5\"",
+        kind.console(),
+        modules()
+    );
+    let ran = initramfs.boot(&words, &RESULT_PORT);
+    assert_eq!((lines(&ran.out), ran.status), (result(5, 0), Some(0)));
+    assert_eq!(initramfs.written("port"), result(5, 0));
+}
+
+#[test]
+fn init_tells_its_result_by_line_by_port_and_by_exit_device() {
+    ends(Kind::X86_64);
+}
+
+#[test]
+fn init_tells_its_result_on_aarch64() {
+    ends(Kind::Aarch64);
+}
+
+#[test]
+fn init_ends_the_machine_whatever_happens() {
+    let initramfs = packed(Kind::X86_64);
+    let modules = modules();
+    for (words, told) in [
+        // The frame around a run, and a default container of the initramfs itself.
+        ("-- run / sh -c \"echo $$; exit 3\"", format!("2\n{}", result(3, 0))),
+        (
+            "-- run --bare --hostname my-container /image sh -c \"hostname; kill -9 $$\"",
+            format!("my-container\n{}", result(137, 0)),
+        ),
+        ("-- init --bogus", format!("thimble: unknown option --bogus\n{}", result(125, 0))),
+        ("", format!("thimble: command: is missing, see thimble --help\n{}", result(125, 0))),
+        (
+            "-- init --at-end=reboot --modules /modules/overlay.ko /thimble run -x /image touch /new",
+            result(0, 0),
+        ),
+        (
+            "-- init --modules /thimble true",
+            format!(
+                "thimble: load the module /thimble: EOPNOTSUPP: Operation not supported\n{}",
+                result(125, 0)
+            ),
+        ),
+    ] {
+        let ran = initramfs.boot(&format!("console=ttyS0 rdinit=/thimble {words}"), &[]);
+        assert_eq!((lines(&ran.out), ran.status), (told, Some(0)), "{words}");
+    }
+    // No console at all.
+    let words = format!("console=ttyS7 rdinit=/thimble -- init {modules} sh -c \"exit 9\"");
+    let ran = initramfs.boot(&words, &[&RESULT_PORT[..], &["-serial", "none"]].concat());
+    assert_eq!((ran.out.as_str(), ran.status), ("", Some(0)));
+    assert_eq!(initramfs.written("port"), result(9, 0));
+}
+
+#[test]
+fn a_panic_of_pid_1_ends_the_machine_and_no_kernel() {
+    let initramfs = Initramfs::bare(Kind::X86_64);
+    initramfs.add("without", std::fs::read(thimble_without()).unwrap());
+    let initramfs = initramfs.pack();
+    let words = "console=ttyS0 rdinit=/without THIMBLE_LEAVE_OUT=panic -- init /thimble --version";
+    let ran = initramfs.boot(words, &[]);
+    assert_eq!((lines(&ran.out), ran.status), (result(125, 0), Some(0)));
+    assert!(ran.out.contains("reboot: Power down"), "{}", ran.out);
+    // And without the panic, with not one file but thimble.
+    let words = "console=ttyS0 rdinit=/thimble -- init /thimble --version";
+    let ran = initramfs.boot(words, &[]);
+    let version = format!("thimble {}\n{}", env!("CARGO_PKG_VERSION"), result(0, 0));
+    assert_eq!((lines(&ran.out), ran.status), (version, Some(0)));
 }

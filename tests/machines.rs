@@ -4,7 +4,7 @@
 #![cfg(target_arch = "x86_64")]
 
 mod common;
-use common::machine::{Initramfs, TRY, Tried, tried};
+use common::machine::{Initramfs, Kind, TRY, Tried, tried};
 
 use std::sync::OnceLock;
 
@@ -89,7 +89,7 @@ poweroff -f
 fn boot(layout: &str) -> Tried {
     static INITRAMFS: OnceLock<Initramfs> = OnceLock::new();
     let initramfs = INITRAMFS.get_or_init(|| {
-        let initramfs = Initramfs::new();
+        let initramfs = Initramfs::new(Kind::X86_64);
         initramfs.add("init", format!("#!/bin/busybox sh\n{TRY}{TEST}"));
         initramfs.pack()
     });

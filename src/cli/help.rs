@@ -9,7 +9,8 @@ thimble runs a program in a Linux container.
 
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
        thimble exec [OPTIONS] PID [COMMAND [ARG]...]
-       thimble run --help
+       thimble init [OPTIONS] [--] COMMAND [ARG]...
+       thimble run --help, thimble exec --help, thimble init --help
        thimble check [ROOTFS [COMMAND [ARG]...]]
        thimble --version
 
@@ -20,6 +21,14 @@ is 0 if a run without options works (of a program of its own in /), else 1.
 
 /// `thimble --version`
 pub const VERSION: Packed = pack!(concat!("thimble ", env!("CARGO_PKG_VERSION"), "\n"));
+
+/// The first lines of `thimble init --help`.
+pub const INIT_START: &str = "\
+usage: thimble init [OPTIONS] [--] COMMAND [ARG]...
+
+As pid 1 of a machine (rdinit=/thimble -- init COMMAND): mounts what is missing,
+runs COMMAND, tells \"thimble-result: exit=N signal=S\", and powers off.
+";
 
 /// The first lines of `thimble run --help`; those of the option table follow.
 pub const RUN_START: &str = "\

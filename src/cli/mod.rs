@@ -19,6 +19,8 @@ pub enum Request {
     Run,
     /// A program in the container that runs already.
     Exec,
+    /// A command, as pid 1 of a machine.
+    Init,
     /// What this kernel and host give.
     Check,
     /// A text, on the standard output.
@@ -37,11 +39,12 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\nexec\ncheck\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\nexec\ninit\ncheck\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 3] = [
+const COMMANDS: [Command; 4] = [
     Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
     Command { options: &options::EXEC, operand: c"PID", request: Request::Exec },
+    Command { options: &options::INIT, operand: c"COMMAND", request: Request::Init },
     Command { options: &options::CHECK, operand: c"", request: Request::Check },
 ];
 /// The texts.
@@ -77,8 +80,12 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
         return Ok(Request::Print(command.options.help));
     }
     parser.usage.value = c"";
-    match parser.words.shift() {
-        Some(root) => parser.config.root = root,
+    match parser.words.first() {
+        Some(_) if matches!(command.request, Request::Init) => {}
+        Some(root) => {
+            parser.config.root = root;
+            parser.words.shift();
+        }
         None if command.operand.is_empty() => parser.config.root = c"/",
         None => parser.must(command.operand, pack!("is missing, see --help"))?,
     }

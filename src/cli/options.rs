@@ -4,15 +4,15 @@
 
 use core::ffi::CStr;
 
-use super::help::{EXEC_START, GENERAL, RUN_START};
+use super::help::{EXEC_START, GENERAL, INIT_START, RUN_START};
 use super::table::{Opt, Table, Takes::*, table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
-use crate::kernel::{List, tail};
+use crate::kernel::{EXIT_DEVICE, List, tail};
 use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
-    check_user, check_volume, pack, pack_list, parse_fraction, parse_limit, parse_size,
-    parse_whole, place_in, signal,
+    check_user, check_volume, pack, pack_list, parse_fraction, parse_hexadecimal, parse_limit,
+    parse_size, parse_whole, place_in, signal, split_at,
 };
 
 // Those that more than one command has.
@@ -106,6 +106,42 @@ pub const RUN: Table = table!(RUN_START, ROWS);
 
 /// The options of `thimble exec`.
 pub const EXEC: Table = table!(EXEC_START, EXEC_ROWS);
+
+/// The options of `thimble init`.
+pub const INIT: Table = table!(INIT_START, INIT_ROWS);
+
+#[rustfmt::skip]
+const INIT_ROWS: &[Opt] = &[
+    Opt("", Title),
+    Opt("      --modules FILE              load a kernel module first; more by repetition", Value(|c, v| add(&mut c.modules, v, check_path))),
+    Opt("      --timeout SECONDS           stop COMMAND after so long: exit=124", Value(|c, v| seconds(&mut c.timeout, v))),
+    Opt("      --at-end poweroff|reboot|halt what the machine does then (poweroff)", Value(at_end)),
+    Opt("      --exit-device DEVICE        tell QEMU the status: isa-debug-exit[:PORT]", Value(exit_device)),
+    Opt("                                  (x86, port 0x501), semihosting (aarch64)", Title),
+];
+
+fn at_end(config: &mut Config, value: &CStr) -> Option<Packed> {
+    config.ending.reboot = match value.to_bytes() {
+        b"poweroff" => libc::LINUX_REBOOT_CMD_POWER_OFF,
+        b"reboot" => libc::LINUX_REBOOT_CMD_RESTART,
+        b"halt" => libc::LINUX_REBOOT_CMD_HALT,
+        _ => return Some(pack!("must be poweroff, reboot or halt")),
+    } as u32;
+    None
+}
+
+fn exit_device(config: &mut Config, value: &CStr) -> Option<Packed> {
+    let (device, port) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0x501"));
+    let port = port.to_bytes();
+    let number = port.strip_prefix(b"0x").and_then(parse_hexadecimal);
+    config.ending.device = number.filter(|number| *number < 1 << 16).unwrap_or(0) as u32;
+    if device != EXIT_DEVICE.to_bytes() || config.ending.device == 0 {
+        return Some(pack!(
+            "must be isa-debug-exit or isa-debug-exit:0xPORT on x86, semihosting on aarch64"
+        ));
+    }
+    None
+}
 
 /// `check` has none.
 pub const CHECK: Table = Table { names: &[], sets: &[], help: &[GENERAL] };

@@ -27,7 +27,7 @@ pub fn take_over(config: &Config, stack: &mut Stack, report: &mut Report) {
             _ => (Step::HandOn, name.as_c_str()),
         };
         let (step, taken) = match kernel::file_type(fd) {
-            Err(Errno::EBADF) if number < 3 => (step, kernel::open_null()),
+            Err(Errno::EBADF) if number < 3 => (step, kernel::open_standard(c"/dev/null")),
             // From a directory, `..` leads everywhere.
             Ok(libc::S_IFDIR) if !left_out(c"directory check") => (step, Err(Errno::EISDIR)),
             Ok(libc::S_IFREG) if !left_out(c"input protection") => {

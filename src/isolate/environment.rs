@@ -21,6 +21,8 @@ struct Variables<'a> {
     places: Option<&'a mut [u32; PLACES]>,
 }
 
+/// Where programs are looked for.
+pub const PATH: &CStr = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// As many variables at most, which is more than execve(2) takes by default (2 MiB in all).
 const MOST: usize = 3 << 16;
 /// Places, of which a quarter at least stays free. Those never touched take no memory: in
@@ -119,7 +121,7 @@ pub fn collect<'a>(
     let mut variables = Variables { words, caller, first: [0; FIRST_PLACES], places: None };
     let mut collected = Ok(());
     let mut set = |variable| collected = collected.and_then(|()| variables.set(variable));
-    set(c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    set(PATH);
     set(c"TERM=xterm-256color");
     if config.user.is_none() {
         set(c"HOME=/root");

@@ -97,29 +97,32 @@ impl Program<'_, '_> {
         {
             self.report.fail(Step::LoadFile, Some(path), errno);
         }
-        let errno = if name.is_empty() || split_at(name, b'/').is_some() {
-            self.execute_file(name)
-        } else {
-            let path = environment::value(self.environment, b"PATH");
-            search(path, name, &mut |file| self.execute_file(file))
-        };
-        self.report.explain(Step::Execute, Some(name), errno);
-        self.report.end(if errno == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
+        execute(self.command, self.environment, self.report)
     }
+}
 
-    /// Executes a file, or gives the reason why not. ENOENT for a file that is
-    /// there means that what should run it is not, and is the end.
-    fn execute_file(&mut self, file: &CStr) -> Errno {
-        let errno = kernel::execute(file, self.command, self.environment);
+/// Executes a command, or ends with the reason why not.
+pub fn execute(command: Argv, environment: Argv, report: &mut Report) -> ! {
+    let name = command.first().unwrap_or(c"");
+    // ENOENT for a file that is there means that what should run it is not, and is the end.
+    let mut execute_file = |file: &CStr| {
+        let errno = kernel::execute(file, command, environment);
         if errno == Errno::ENOENT && kernel::exists(file) {
-            self.report.explain(Step::Execute, Some(file), errno);
-            self.report.add_hint(pack!(
+            report.explain(Step::Execute, Some(file), errno);
+            report.add_hint(pack!(
                 "the file is there, but the interpreter of its #! line or its dynamic loader is not"
             ));
-            self.report.end(NOT_EXECUTABLE);
+            report.end(NOT_EXECUTABLE);
         }
         errno
-    }
+    };
+    let errno = if name.is_empty() || split_at(name, b'/').is_some() {
+        execute_file(name)
+    } else {
+        search(environment::value(environment, b"PATH"), name, &mut execute_file)
+    };
+    report.explain(Step::Execute, Some(name), errno);
+    report.end(if errno == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
 }
 
 /// Looks for a command in PATH, as execvp(3) does: a directory that may not be

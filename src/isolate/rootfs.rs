@@ -9,10 +9,9 @@
 use crate::config::Config;
 use crate::isolate::ephemeral::{self, Layers};
 use crate::isolate::mounts;
-use crate::kernel::{self, CURRENT, Errno, Fd, List, left_out};
+use crate::kernel::{self, CURRENT, Errno, Fd, MountFlags, left_out};
 use crate::report::Report;
 use crate::steps::Step;
-use crate::text::Parts;
 
 /// Host side: goes to the directory. clone(2) carries the current directory
 /// over into the new mount namespace, so ROOTFS is looked up only once, and
@@ -73,7 +72,7 @@ fn all_read_only(root: Fd, proc: Fd) -> kernel::Result<()> {
 
 /// MS_RDONLY, if it can be taken off again: if the host has the mount read-only,
 /// a user namespace could not.
-fn free(mount: Fd) -> kernel::Result<u64> {
+fn free(mount: Fd) -> kernel::Result<MountFlags> {
     Ok(!kernel::mount_flags(mount)? & libc::MS_RDONLY)
 }
 
@@ -92,11 +91,9 @@ pub fn seal(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
 pub fn enter(config: &Config, mapped: bool, root: Fd, proc: Fd, report: &mut Report) {
     if !left_out(c"pivot") {
         let pivoted = if config.no_pivot { Err(Errno::EINVAL) } else { kernel::pivot_root() };
-        let pivoted = match pivoted {
-            Err(Errno::EINVAL) => enter_otherwise(config, root, proc),
-            other => other.map(|()| true),
-        };
-        if pivoted != Ok(false) {
+        if pivoted == Err(Errno::EINVAL) {
+            report.step_on(Step::MoveRoot, config.root, move_to_top(root, proc));
+        } else {
             report.step_on(Step::PivotRoot, config.root, pivoted);
             // What an overlay lies on is on top of the host's root: its memory, and the mapped tree.
             for _ in 0..1 + u32::from(config.ephemeral) + u32::from(config.ephemeral && mapped) {
@@ -108,34 +105,17 @@ pub fn enter(config: &Config, mapped: bool, root: Fd, proc: Fd, report: &mut Rep
     report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));
 }
 
-/// Where the host's root cannot be pivoted away (EINVAL), or is not to be. Whether it was
-/// in the end.
+/// Where the host's root cannot be pivoted away (EINVAL): puts the container's on top of all
+/// that its mount namespace has, so that a second chroot leads nowhere else.
 ///
-/// That of an initramfs has no parent: the mount namespace begins with it. Then there is
-/// nothing above the container's root, which is on top of it, but what is covered by it.
-///
-/// That of a caller who is in a chroot may have a parent that is shared, and there is more
-/// above it, into which a second chroot would lead. So the process leaves that chroot, for
-/// what lies on top of where its mount namespace begins (setns(2)), and does it from there.
-fn enter_otherwise(config: &Config, root: Fd, proc: Fd) -> kernel::Result<bool> {
-    let mut table = List::new();
-    kernel::read_file(proc, c"self/mountinfo", &mut table)?;
-    for line in Parts::of(table.as_slice(), b'\n') {
-        // ID and parent's ID, which for a mount without one is its own.
-        let mut fields = Parts::of(line, b' ');
-        if fields.next() == fields.next() {
-            return Ok(false);
-        }
-    }
+/// The root of an initramfs has no parent, for the namespace begins with it; there it lies on
+/// top already. That of a caller who is in a chroot may have a parent that is shared, and
+/// there is more above it. So the process leaves that chroot first (setns(2)).
+fn move_to_top(root: Fd, proc: Fd) -> kernel::Result<()> {
     let own = kernel::open_at(proc, c"self/ns/mnt", libc::O_RDONLY)?;
     kernel::enter_namespace(own, libc::CLONE_NEWNS)?;
     kernel::make_private()?; // of what lies outside of the chroot, too
     kernel::change_directory_to(root)?;
-    if !config.no_pivot {
-        return kernel::pivot_root().map(|()| true);
-    }
-    match kernel::move_over_root() {
-        Err(Errno::ELOOP) => Ok(false), // there it is
-        other => other.map(|()| false),
-    }
+    let moved = kernel::move_over_root();
+    if moved == Err(Errno::ELOOP) { Ok(()) } else { moved }
 }

@@ -10,17 +10,20 @@ pub const fn left_out(_: &core::ffi::CStr) -> bool {
     false
 }
 
+/// Panics, if that is asked for: never.
+#[cfg(not(feature = "leave-out"))]
+#[inline(always)]
+pub const fn panic_if_asked() {}
+
 #[cfg(feature = "leave-out")]
-pub use build::{left_out, remember};
+pub use build::{left_out, panic_if_asked, remember};
 
 #[cfg(feature = "leave-out")]
 mod build {
     use core::ffi::{CStr, c_char};
     use core::ptr::with_exposed_provenance_mut as at;
 
-    use syscalls::Sysno;
-
-    use crate::kernel::{Argv, call};
+    use crate::kernel::{Argv, arch, call};
 
     /// Where the names lie, separated by commas, in every process of thimble's:
     /// it has no static data that could be written.
@@ -34,13 +37,21 @@ mod build {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping, which takes no other's place.
-        let mapped = unsafe { call!(Sysno::mmap, PLACE, SIZE, access, flags, usize::MAX, 0) };
+        let mapped = unsafe { call!(arch::MMAP, PLACE, SIZE, access, flags, usize::MAX, 0) };
         if mapped != Ok(PLACE) {
             super::super::exit(1);
         }
         for (offset, byte) in names.to_bytes().iter().take(SIZE - 1).enumerate() {
             // SAFETY: inside the mapping, whose last byte stays 0.
             unsafe { at::<u8>(PLACE + offset).write(*byte) };
+        }
+    }
+
+    /// Panics, if `panic` is among the names.
+    #[allow(clippy::panic)]
+    pub fn panic_if_asked() {
+        if left_out(c"panic") {
+            panic!();
         }
     }
 

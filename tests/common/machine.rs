@@ -3,7 +3,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 
 /// What a test in a machine begins with: `t NAME COMMAND...` prints what the command
 /// prints, and its status, between two lines that name it.
@@ -13,22 +13,68 @@ pub const TRY: &str =
 /// What was tried, by its name: the status, and what it printed.
 pub type Tried = BTreeMap<String, (i32, String)>;
 
-/// A directory that becomes an initramfs, with busybox, an image of it, and thimble. Removed
-/// with the value.
+/// What kind of machine it is: those that Debian has a kernel for virtual machines for.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Kind {
+    X86_64,
+    Aarch64,
+}
+
+impl Kind {
+    /// Its kernel, some modules of that, and a busybox.
+    pub fn image(self) -> PathBuf {
+        image(if self == Kind::X86_64 { "machine-amd64" } else { "machine-arm64" })
+    }
+
+    /// The program under test, of this kind.
+    fn thimble(self) -> PathBuf {
+        if self == Kind::X86_64 {
+            return thimble();
+        }
+        static BUILT: OnceLock<PathBuf> = OnceLock::new();
+        let build = || {
+            let (project, target) =
+                (Path::new(env!("CARGO_MANIFEST_DIR")), "aarch64-unknown-linux-musl");
+            let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+            let mut build = command(cargo, &["build", "--quiet", "--locked", "--release"]);
+            assert!(build.args(["--target", target]).status().unwrap().success());
+            project.join("target").join(target).join("release/thimble")
+        };
+        BUILT.get_or_init(build).clone()
+    }
+
+    /// The words for a kernel to talk on the first serial line.
+    pub fn console(self) -> &'static str {
+        if self == Kind::X86_64 { "console=ttyS0" } else { "console=ttyAMA0" }
+    }
+}
+
+/// A directory that becomes an initramfs. Removed with the value.
 pub struct Initramfs {
     place: tempfile::TempDir,
+    kind: Kind,
 }
 
 impl Initramfs {
-    /// One that a test adds to.
-    pub fn new() -> Initramfs {
-        let initramfs = Initramfs { place: tempfile::tempdir().unwrap() };
-        fs::create_dir_all(initramfs.at("bin")).unwrap();
-        fs::copy(busybox().join("bin/busybox"), initramfs.at("bin/busybox")).unwrap();
-        fs::copy(thimble(), initramfs.at("thimble")).unwrap();
+    /// One with nothing but thimble.
+    pub fn bare(kind: Kind) -> Initramfs {
+        let initramfs = Initramfs { place: tempfile::tempdir().unwrap(), kind };
+        initramfs.add("thimble", fs::read(kind.thimble()).unwrap());
+        initramfs
+    }
+
+    /// One with busybox, and an image of it, too.
+    pub fn new(kind: Kind) -> Initramfs {
+        let initramfs = Initramfs::bare(kind);
         let mut copy = command("cp", &["-a"]);
         let copied = copy.arg(busybox().join(".")).arg(initramfs.at("image")).status();
         assert!(copied.unwrap().success());
+        let program = fs::read(kind.image().join("busybox")).unwrap();
+        initramfs.add("image/bin/busybox", &program);
+        initramfs.add("bin/busybox", &program);
+        for name in ["sh", "true", "sleep"] {
+            std::os::unix::fs::symlink("busybox", initramfs.at("bin").join(name)).unwrap();
+        }
         initramfs
     }
 
@@ -56,15 +102,16 @@ impl Initramfs {
 
     /// Boots a machine with it, to its end: what its console says, and QEMU's own end.
     pub fn boot(&self, append: &str, arguments: &[&str]) -> Ran {
-        // One at a time: a machine without a processor for seconds thinks that it is stuck.
-        static ALONE: Mutex<()> = Mutex::new(());
-        let _alone = ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let mut machine =
-            command("timeout", &["300", "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max"]);
+        let _alone = alone();
+        let own: &[&str] = match self.kind {
+            Kind::X86_64 => &["300", "qemu-system-x86_64", "-cpu", "max"],
+            Kind::Aarch64 => &["300", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"],
+        };
+        let mut machine = command("timeout", own);
         machine
-            .args(["-smp", "2", "-m", "512M", "-display", "none", "-no-reboot", "-net", "none"])
-            .arg("-kernel")
-            .arg(image("kernel").join("vmlinuz"))
+            .args(["-accel", "tcg", "-smp", "2", "-m", "512M", "-display", "none"])
+            .args(["-no-reboot", "-net", "none", "-kernel"])
+            .arg(self.kind.image().join("vmlinuz"))
             .arg("-initrd")
             .arg(self.place.path().join("initramfs"))
             .args(["-append", &format!("panic=-1 quiet {append}")])
@@ -81,6 +128,12 @@ impl Initramfs {
     pub fn written(&self, name: &str) -> String {
         fs::read_to_string(self.place.path().join(name)).unwrap()
     }
+}
+
+/// One machine at a time: one without a processor for seconds thinks that it is stuck.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// What was tried in a machine, as its console tells it.

@@ -1,15 +1,34 @@
 #!/bin/sh
-# Makes a root file system for trying and testing: image.sh busybox|debian DIR
+# Makes a root file system for trying and testing: image.sh busybox|debian DIR [ARCHITECTURE]
 # Or what else the tests take from Debian: image.sh python DIR (with its own tests,
-# to be mounted into a root), image.sh kernel DIR (for virtual machines)
+# to be mounted into a root), image.sh machine-amd64|machine-arm64 DIR (a kernel for
+# virtual machines, some of its modules, and a busybox)
+# The architecture is Debian's name of one; this machine's own, if none is named.
 # What is there already is left alone. Nothing of the system is changed: a
 # package that is needed is downloaded and unpacked, not installed.
 set -eu
 kind=$1 root=$2
+own=$(dpkg --print-architecture 2>/dev/null || true)
+architecture=${3:-$own}
+case $kind in machine-*) architecture=${kind#machine-} ;; esac
+case $root in /*) ;; *) root=$PWD/$root ;; esac
 [ -e "$root/.complete" ] && exit 0
 rm -rf "$root.new" "$root"
 mkdir -p "$root.new"
 say() { echo "image.sh: $*" >&2; }
+
+# What apt-get and apt-cache are told besides: lists of another architecture than this
+# machine's are kept apart from the system's.
+apt=
+if [ "$architecture" != "$own" ] && [ "$kind" != debian ]; then
+    mkdir -p "$root.new/apt/state/lists/partial" "$root.new/apt/cache/archives/partial"
+    chmod -R 777 "$root.new/apt" # apt fetches as a user of its own
+    apt="-o Dir::State=$root.new/apt/state -o Dir::Cache=$root.new/apt/cache"
+    apt="$apt -o Dir::State::status=/dev/null"
+    apt="$apt -o APT::Architecture=$architecture -o APT::Architectures=$architecture"
+    # A list that is just being renewed on the server is not the one that is needed.
+    apt-get $apt update -qq >&2 || true
+fi
 
 # Debian's packages of these names, unpacked into a directory: unpacked DIR NAME...
 unpacked() {
@@ -21,8 +40,8 @@ unpacked() {
     fi
     mkdir -p "$into" "$root.new/packages"
     chmod 777 "$root.new/packages" # apt fetches as a user of its own
-    (cd "$root.new/packages" && apt-get download -qq "$@" >&2) || (
-        apt-get update -qq >&2 && cd "$root.new/packages" && apt-get download -qq "$@" >&2
+    (cd "$root.new/packages" && apt-get $apt download -qq "$@" >&2) || (
+        apt-get $apt update -qq >&2 && cd "$root.new/packages" && apt-get $apt download -qq "$@" >&2
     ) || {
         say "cannot download Debian's packages $*"
         exit 1
@@ -33,9 +52,10 @@ unpacked() {
 
 # A busybox without shared libraries: the system's own, or Debian's package.
 find_busybox() {
-    own=$(command -v busybox || true)
-    if [ -n "$own" ] && ! ldd "$own" >/dev/null 2>&1; then
-        echo "$own"
+    installed=$(command -v busybox || true)
+    if [ "$architecture" = "$own" ] && [ -n "$installed" ] && ! ldd "$installed" >/dev/null 2>&1
+    then
+        echo "$installed"
         return
     fi
     unpacked "$root.new/package" busybox-static
@@ -70,7 +90,7 @@ debian)
     # The mirror and the release are those of this system.
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
     release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    debootstrap --variant=minbase "$release" "$root.new" "$mirror" >"$root.log" 2>&1 || {
+    debootstrap ${architecture:+--arch="$architecture"} --variant=minbase "$release" "$root.new" "$mirror" >"$root.log" 2>&1 || {
         tail -n 20 "$root.log" >&2
         say "debootstrap failed"
         exit 1
@@ -82,13 +102,18 @@ python)
         "lib$version-testsuite" libexpat1 libssl3 zlib1g netbase
     ln -s "$version" "$root.new/usr/bin/python3"
     ;;
-kernel)
+machine-*)
     # Debian's for virtual machines, unpacked and not installed.
-    architecture=$(dpkg --print-architecture)
-    package=$(apt-cache depends "linux-image-cloud-$architecture" |
+    package=$(apt-cache $apt depends "linux-image-cloud-$architecture" |
         sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-    unpacked "$root.new/package" "$package"
+    unpacked "$root.new/package" "$package" busybox-static
     mv "$root.new"/package/boot/vmlinuz-* "$root.new/vmlinuz"
+    mv "$root.new/package/bin/busybox" "$root.new/busybox"
+    mkdir "$root.new/modules"
+    for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
+        virtio_console overlay; do
+        find "$root.new/package/lib/modules" -name "$module.ko" -exec mv {} "$root.new/modules" \;
+    done
     rm -rf "$root.new/package"
     ;;
 *)
@@ -96,5 +121,6 @@ kernel)
     exit 1
     ;;
 esac
+rm -rf "$root.new/apt"
 touch "$root.new/.complete"
 mv "$root.new" "$root"
