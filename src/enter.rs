@@ -90,21 +90,24 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     limits::make_room(config, report);
     kernel::set_umask(0o022);
     descriptors::close_all_but(link, config, report);
-    let ids = accounts::resolve(config, container.maps, &mut container.environment, report);
+    let only_group = container.maps.and_then(Maps::only_group);
+    let ids = accounts::resolve(config, only_group, &mut container.environment, report);
     terminal::give(config, ids.user, report);
     // Before there is a program that could look into this process.
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));
     }
-    let rest = privileges::cut_down(config, &ids, container.maps, report);
+    let rest = privileges::cut_down(config, &ids, only_group.is_some(), report);
     let program = program::start(
         config,
         environment::vector(&container.environment),
         &ids,
         container.filter,
+        None,
         container.program_stack,
         report,
     );
+    let program = report.step(Step::Clone, program);
     privileges::settle(config, rest, report);
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));

@@ -20,6 +20,7 @@
 //! | `announce` | who else is told of it: the caller of `--detach`, a file, a descriptor |
 //! | `check` | what a kernel and host give, found by trying |
 //! | `enter` | the container's side, as a list of steps |
+//! | `exec` | `thimble exec`, as a list of steps: into a container that runs already |
 //! | `init` | pid 1: pass signals on, reap, end with the program |
 //! | `isolate` | a file for each concept of the kernel, both sides of it together |
 //! | `machine`, `off` | pid 1 of a machine: the frame around all of this, and its end |
@@ -30,7 +31,7 @@
 //!
 //! # Who may use whom
 //!
-//! `main -> cli, check -> run -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
+//! `main -> cli, check -> run, exec -> enter -> init, isolate -> report -> steps, undo -> text -> kernel`,
 //! and everybody `config`. `kernel` uses nothing of ours.
 
 #![cfg_attr(not(test), no_std)]
@@ -46,6 +47,7 @@ mod check;
 pub mod cli;
 pub mod config;
 mod enter;
+mod exec;
 mod init;
 mod isolate;
 #[allow(unsafe_code)]
@@ -91,6 +93,7 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
+        Ok(Request::Exec) => exec::exec(&mut config, given),
         Ok(Request::Init) if first => machine::start(&config, given.environment, report),
         Ok(Request::Init) => {
             let why = pack!("is for pid 1 of a machine, as its end is the machine's");

@@ -43,7 +43,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     terminal::look_at_callers(config, report); // before the signals are blocked
     let room = core::mem::take(&mut given.variables);
     let maps = idmap::plan(config, given.caller, report);
-    let environment = environment::collect(config, variable, caller, room, report);
+    let environment = environment::collect(config, Some(variable), caller, room, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     volumes::look_up(config, report);

@@ -68,6 +68,11 @@ steps! {
     TellHost = "tell the host side",
     ReadCounter = "read the cgroup's",
     Release = "release the container",
+    CopyItself = "run from a copy in memory",
+    FindProcess = "look at process",
+    FindProgram = "find the program of process",
+    JoinNamespace = "join the container's",
+    JoinCgroup = "join the container's cgroup",
     SetDeathSignal = "set the death signal",
     WaitForRelease = "wait for release",
     SetHostname = "set the host name",
@@ -212,6 +217,14 @@ hints! {
         => "--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)",
     Overlay EINVAL
         => "this file system cannot lie below an overlay, or is one on top of another already",
+    FindProcess ENOENT | FindProcess ESRCH
+        => "PID is that of the container's pid 1, as the host's /proc shows it",
+    FindProgram EAGAIN | FindProgram ESRCH
+        => "the container is still being set up, or at its end",
+    FindProgram ENOENT
+        => "it has just ended, or the kernel lacks CONFIG_PROC_CHILDREN",
+    JoinNamespace EACCES | JoinNamespace EPERM
+        => "a container is entered by its own user, or by root",
     Execute ENOEXEC
         => "it has no #! line, or is for another processor",
 }

@@ -378,6 +378,8 @@ fn help_and_version_go_to_the_standard_output() {
     let general = run(&["--help"]).good();
     assert!(general.starts_with("thimble runs a program in a Linux container.\n"));
     assert_eq!(run(&["help"]).good(), general);
+    let help = run(&["exec", "--help"]).good();
+    assert_eq!(run(&["exec", "-w/", "--help", "--nonsense"]).good(), help);
     let help = run(&["run", "--help"]).good();
     assert_eq!(run(&["run", "--verbose", "--help", "--nonsense"]).good(), help);
     for line in help.lines() {
@@ -401,7 +403,7 @@ fn help_lines() -> Vec<(String, String)> {
 #[test]
 fn the_readme_has_the_option_table_of_the_help() {
     let readme = std::fs::read_to_string("README.md").unwrap();
-    for command in ["run", "init"] {
+    for command in ["run", "exec", "init"] {
         let help = run(&[command, "--help"]).good();
         assert!(readme.contains(&format!("\n{help}")), "README.md: put this in:\n{help}");
     }

@@ -52,6 +52,8 @@ struct Mode {
     detach: bool,
     /// With a process that the program leaves behind.
     leaves: bool,
+    /// `exec`, with these options, in a container that was run with the others.
+    exec: Option<&'static [&'static str]>,
     /// With a program that does not end by itself. Of the host side alone, since each takes
     /// its time.
     stays: bool,
@@ -72,6 +74,7 @@ const PLAIN: Mode = Mode {
     unmounted: false,
     detach: false,
     leaves: false,
+    exec: None,
     stays: false,
     as_pid_1: false,
     makes: &[],
@@ -201,13 +204,46 @@ const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode { name: "user, -x", options: &["--name=faults", "-x"], user: true, ..PLAIN },
+    Mode {
+        name: "root, exec",
+        options: &[
+            "--name=faults",
+            "--cgroup-parent={parent}",
+            "--pids-limit=20",
+            "--security-opt=seccomp={place}/filter",
+        ],
+        exec: Some(&[
+            "-u5:6",
+            "--group-add=8",
+            "--security-opt=seccomp={place}/filter",
+            "--preserve-fds=1",
+            "-w/tmp",
+            "-eA=1",
+            "--env-file={place}/variables",
+        ]),
+        input: true,
+        ..PLAIN
+    },
+    Mode {
+        name: "root, exec, --uidmap",
+        options: &["--hostname=faults", "--uidmap=0:100000:65536"],
+        exec: Some(&[]),
+        ..PLAIN
+    },
+    Mode {
+        name: "user, exec",
+        options: &["--hostname=faults"],
+        exec: Some(&[]),
+        user: true,
+        ..PLAIN
+    },
 ];
 
 /// A failed call that need not be told, since nothing of the container hangs on it.
 struct Unnoticed {
     call: &'static str,
     errnos: &'static [i32],
-    /// The mode, the process, and `NUMBER`, or `last`, of such calls in that process; any
+    /// What is in the mode's name, the process, and `NUMBER`, or `last`, of such calls in that process; any
     /// if empty.
     mode: &'static str,
     process: &'static str,
@@ -282,6 +318,11 @@ const UNNOTICED: &[Unnoticed] = &[
     },
     unnoticed("keyctl", &[libc::EDQUOT], "no room for another; the filter refuses those calls"),
     Unnoticed {
+        mode: "exec",
+        differs: &["refused", "allowed", "HOSTNAME=faults", "HOSTNAME="],
+        ..unnoticed("uname", ANY, "likewise; it never fails, and the variable is empty then")
+    },
+    Unnoticed {
         differs: &["refused", "allowed"],
         ..unnoticed("uname", ANY, "a kernel of no known version counts as one before Linux 4.8")
     },
@@ -314,6 +355,28 @@ const UNNOTICED: &[Unnoticed] = &[
     Unnoticed {
         mode: "root, everything",
         ..first("kill", ANY, "", "what hands input on ends by itself where nobody reads")
+    },
+    Unnoticed {
+        mode: "exec",
+        ..first("wait4", &[libc::ECHILD], "last", "for what hands input on, and was killed")
+    },
+    Unnoticed {
+        mode: "exec",
+        ..first("kill", ANY, "", "what hands input on ends by itself where nobody reads")
+    },
+    Unnoticed {
+        mode: "exec",
+        ..first("mprotect", &[libc::ENOMEM], "2", "it executes its copy, on whatever stack")
+    },
+    Unnoticed {
+        mode: "exec",
+        text: "exe",
+        ..first("openat", &[libc::EACCES], "", "who may not see it is refused by the namespaces")
+    },
+    Unnoticed {
+        mode: "exec",
+        text: "ns/mnt",
+        ..first("openat", &[libc::EACCES], "", "the program's namespaces, which are those of pid 1")
     },
     Unnoticed {
         mode: "root, time is up",
@@ -401,7 +464,8 @@ fn errnos_of(call: &str) -> &'static [i32] {
         "kill" => &[EPERM],
         "flock" => &[EAGAIN],
         "keyctl" => &[EDQUOT],
-        "pivot_root" | "unshare" | "rt_sigtimedwait" | "fcntl" => &[EINVAL],
+        "pivot_root" | "unshare" | "rt_sigtimedwait" => &[EINVAL],
+        "fcntl" => &[EBADF],
         "chdir" | "fchdir" | "chroot" => &[EACCES],
         _ => &[EPERM],
     }
@@ -581,17 +645,45 @@ impl Place {
         lines.join("\n")
     }
 
+    /// Options of the mode's.
+    fn options(&self, options: &[&str]) -> impl Iterator<Item = String> {
+        let options = options.iter().map(|option| {
+            option
+                .replace("{place}", self.path().to_str().unwrap())
+                .replace("{parent}", &self.parent)
+        });
+        options.collect::<Vec<_>>().into_iter()
+    }
+
+    /// A container to execute something in, until its input ends.
+    fn container(&self) -> std::process::Child {
+        let mut run = command("setpriv", &["--clear-groups"]);
+        if self.mode.user {
+            let user = USER.to_string();
+            run.args(["--reuid", &user, "--regid", &user]);
+        }
+        run.arg(&self.program).arg("run").args(self.options(self.mode.options));
+        run.arg(self.path().join("root")).args(["/bin/inside", "wait"]);
+        let mut child = run.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "{}", self.mode.name);
+        child
+    }
+
     /// Runs thimble, and fails this.
     fn run(&self, fault: &Path, call: Option<&Call>, errno: i32) -> Told {
         self.leave_a_cgroup();
         let path = self.path();
         let mut words: Vec<OsString> = Vec::new();
+        let mut entered = self.mode.exec.map(|_| self.container());
         if self.mode.user {
             words.extend(["-u".into(), USER.to_string().into()]);
         }
         if self.mode.terminal {
             words.push("-t".into());
         }
+        words.extend(entered.is_some().then(|| "-e".into()));
         if self.mode.as_pid_1 {
             words.push("-p".into());
         }
@@ -619,12 +711,21 @@ impl Place {
         words.extend(
             [input, path.join("out"), path.join("err"), self.program.clone()].map(Into::into),
         );
-        words.push("run".into());
-        for option in self.mode.options {
-            let option = option.replace("{place}", path.to_str().unwrap());
-            words.push(option.replace("{parent}", &self.parent).into());
+        match (&entered, self.mode.exec) {
+            (Some(container), Some(options)) => {
+                words.push("exec".into());
+                words.extend(self.options(options).map(OsString::from));
+                let first = container.id();
+                let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+                words.push(children.unwrap().trim().into());
+            }
+            _ => {
+                words.push("run".into());
+                words.extend(self.options(self.mode.options).map(OsString::from));
+                words.push(path.join("root").into());
+            }
         }
-        words.extend([path.join("root").into(), "/bin/inside".into()]);
+        words.push("/bin/inside".into());
         words.extend(self.mode.leaves.then(|| "leave".into()));
         words.extend(self.mode.stays.then(|| "stay".into()));
         let mut tracer = Command::new(fault)
@@ -677,6 +778,10 @@ impl Place {
         assert!(told.hung || ended.success(), "the tracer: {ended}");
         told.waiting = waiting.into_values().collect();
         told.waiting.sort();
+        if let Some(container) = &mut entered {
+            drop(container.stdin.take());
+            container.wait().unwrap();
+        }
         let text = |name: &str| fs::read_to_string(path.join(name)).unwrap_or_default();
         // What differs from run to run is only how much.
         let figures = |line: &str| {
@@ -776,8 +881,9 @@ impl Place {
     fn look(&self, program: usize, first: usize) -> Vec<String> {
         let mut seen = Vec::new();
         for (who, pid) in [("host", first), ("program", program)] {
-            // That of a caller who is let go is nothing of the container's.
-            if self.mode.detach && who == "host" {
+            // That of a caller who is let go is nothing of the container's. That of exec goes on
+            // already, and is looked at when it waits.
+            if (self.mode.detach || self.mode.exec.is_some()) && who == "host" {
                 continue;
             }
             seen.push(format!("[{who}]"));
@@ -939,7 +1045,7 @@ impl Case {
         UNNOTICED.iter().position(|row| {
             row.call == name_of_call(*number)
                 && (row.errnos.is_empty() || row.errnos.contains(&self.errno))
-                && (is(row.mode, MODES[self.mode].name)
+                && (MODES[self.mode].name.contains(row.mode)
                     || row.mode == "-t" && MODES[self.mode].name.ends_with("-t"))
                 && is(row.process, process)
                 && (is(row.at, &at.to_string()) || *last && row.at == "last")

@@ -8,8 +8,9 @@ pub const GENERAL: Packed = pack!(
 thimble runs a program in a Linux container.
 
 usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
+       thimble exec [OPTIONS] PID [COMMAND [ARG]...]
        thimble init [OPTIONS] [--] COMMAND [ARG]...
-       thimble run --help, thimble init --help
+       thimble run --help, thimble exec --help, thimble init --help
        thimble check [ROOTFS [COMMAND [ARG]...]]
        thimble --version
 
@@ -36,4 +37,12 @@ usage: thimble run [OPTIONS] ROOTFS [COMMAND [ARG]...]
 Runs COMMAND (/bin/sh) with the directory ROOTFS as its root, and exits with
 its status: 128+n if signal n ended it, 125 if thimble failed, 126 if COMMAND
 cannot be executed, 127 if it does not exist.
+";
+
+/// The first lines of `thimble exec --help`.
+pub const EXEC_START: &str = "\
+usage: thimble exec [OPTIONS] PID [COMMAND [ARG]...]
+
+Runs COMMAND (/bin/sh) in the container whose pid 1 is PID outside, under what
+its program is under, and exits with its status as thimble run does.
 ";

@@ -17,6 +17,8 @@ use table::Table;
 pub enum Request {
     /// The container that the configuration describes.
     Run,
+    /// A program in the container that runs already.
+    Exec,
     /// A command, as pid 1 of a machine.
     Init,
     /// What this kernel and host give.
@@ -37,10 +39,11 @@ struct Command {
 
 /// The first words that thimble knows, a line each: the commands, then those that ask for
 /// a text, the preferred ones first.
-const WORDS: &[u8] = b"run\ninit\ncheck\n--help\n--version\nhelp\n-h\n-V";
+const WORDS: &[u8] = b"run\nexec\ninit\ncheck\n--help\n--version\nhelp\n-h\n-V";
 /// The commands.
-const COMMANDS: [Command; 3] = [
+const COMMANDS: [Command; 4] = [
     Command { options: &options::RUN, operand: c"ROOTFS", request: Request::Run },
+    Command { options: &options::EXEC, operand: c"PID", request: Request::Exec },
     Command { options: &options::INIT, operand: c"COMMAND", request: Request::Init },
     Command { options: &options::CHECK, operand: c"", request: Request::Check },
 ];

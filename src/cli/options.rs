@@ -4,7 +4,7 @@
 
 use core::ffi::CStr;
 
-use super::help::{GENERAL, INIT_START, RUN_START};
+use super::help::{EXEC_START, GENERAL, INIT_START, RUN_START};
 use super::table::{Opt, Table, Takes::*, table};
 use crate::config::{Config, Limit, Mount, Network, Resource, Seccomp, Share};
 use crate::kernel::{EXIT_DEVICE, List, tail};
@@ -15,21 +15,35 @@ use crate::text::{
     parse_size, parse_whole, place_in, signal, split_at,
 };
 
-/// The rows, as the help shows them.
+// Those that more than one command has.
+#[rustfmt::skip]
+mod common {
+    use super::*;
+    pub const ENV: Opt = Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Value(|c, v| add(&mut c.environment, v, check_env)));
+    pub const ENV_FILE: Opt = Opt("      --env-file FILE             set the variables in FILE, a line each", Value(|c, v| add(&mut c.environment_files, v, check_path)));
+    pub const WORKDIR: Opt = Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute)));
+    pub const USER: Opt = Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user)));
+    pub const GROUP_ADD: Opt = Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group)));
+    pub const PRESERVE_FDS: Opt = Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds));
+    pub const VERBOSE: Opt = Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose)));
+}
+use common::*;
+
+/// The rows of `thimble run`, as its help shows them.
 #[rustfmt::skip]
 const ROWS: &[Opt] = &[
     Opt("\nprogram:", Title),
-    Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Value(|c, v| add(&mut c.environment, v, check_env))),
-    Opt("      --env-file FILE             set the variables in FILE, a line each", Value(|c, v| add(&mut c.environment_files, v, check_path))),
-    Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute))),
-    Opt("  -u, --user USER[:GROUP]         who the program is, by name or number (0:0)", Value(|c, v| set(&mut c.user, v, check_user))),
-    Opt("      --group-add GROUP           one more group for the program", Value(|c, v| add(&mut c.group_add, v, check_group))),
+    ENV,
+    ENV_FILE,
+    WORKDIR,
+    USER,
+    GROUP_ADD,
     Opt("  -t, --tty                       a terminal of the container's own", Flag(|c, _| yes(&mut c.tty))),
     Opt("  -i, --interactive               nothing: the input is always connected", Flag(|_, _| None)),
     Opt("      --as-pid-1                  the program itself is pid 1, without an init", Flag(|c, _| yes(&mut c.as_pid_1))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
-    Opt("      --preserve-fds N            hand on descriptors 3 to 3+N-1 (0)", Value(preserve_fds)),
+    PRESERVE_FDS,
     Opt("\nfiles:", Title),
     Opt("  -v, --volume SRC:DST[:ro|rw]    bind SRC, a file or directory, at DST", Value(|c, v| mount(c, v, Mount::Volume, check_volume))),
     Opt("      --tmpfs DST[:OPTIONS]       an empty file system in memory at DST", Value(|c, v| mount(c, v, Mount::Tmpfs, check_tmpfs))),
@@ -74,11 +88,28 @@ const ROWS: &[Opt] = &[
     Opt("      --rm                        nothing: the container always goes away", Flag(|_, _| None)),
     Opt("      --init                      nothing: there always is an init", Flag(|_, _| None)),
     Opt("      --die-with-parent           end when the caller ends", Flag(|c, _| yes(&mut c.die_with_parent))),
-    Opt("      --verbose                   tell every step as it is taken", Flag(|c, _| yes(&mut c.verbose))),
+    VERBOSE,
+];
+
+/// Those of `thimble exec`.
+#[rustfmt::skip]
+const EXEC_ROWS: &[Opt] = &[
+    Opt("", Title),
+    ENV,
+    ENV_FILE,
+    WORKDIR,
+    USER,
+    GROUP_ADD,
+    PRESERVE_FDS,
+    Opt("      --security-opt OPTION       seccomp=FILE, the container's own filter", Value(filter_file)),
+    VERBOSE,
 ];
 
 /// The options of `thimble run`.
 pub const RUN: Table = table!(RUN_START, ROWS);
+
+/// The options of `thimble exec`.
+pub const EXEC: Table = table!(EXEC_START, EXEC_ROWS);
 
 /// The options of `thimble init`.
 pub const INIT: Table = table!(INIT_START, INIT_ROWS);
@@ -237,6 +268,12 @@ fn capabilities(set: &mut u64, value: &CStr) -> Option<Packed> {
     let named = capability(value.to_bytes());
     *set |= named.unwrap_or(0);
     named.is_none().then_some(pack!("must be the name of a capability, or ALL"))
+}
+
+fn filter_file<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {
+    let file = value.to_bytes().starts_with(b"seccomp=/");
+    config.seccomp = Some(Seccomp::File(tail(value, 8)));
+    (!file).then_some(pack!("must be seccomp=FILE, an absolute path"))
 }
 
 fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> {

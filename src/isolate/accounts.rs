@@ -9,7 +9,6 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::environment;
-use crate::isolate::idmap::Maps;
 use crate::kernel::{self, Errno, List, Word};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
@@ -59,11 +58,11 @@ impl Ids {
 /// Container side, in the new root: the program's ids, as docker finds them. A
 /// USER that is listed brings its primary group and those that list it as a
 /// member, unless GROUP is given, and HOME, unless that is. A number need not
-/// be listed.
+/// be listed. `only_group` is the group inside, if there can be no other.
 #[inline(never)]
 pub fn resolve<'a>(
     config: &Config,
-    maps: Option<&Maps>,
+    only_group: Option<u32>,
     variables: &mut List<Option<Word<'a>>>,
     report: &mut Report,
 ) -> Ids {
@@ -104,7 +103,7 @@ pub fn resolve<'a>(
             }
         }
     };
-    ids.group = match (group, maps.and_then(Maps::only_group)) {
+    ids.group = match (group, only_group) {
         (Some(group), _) => id_of(group, c"--user", word),
         (None, Some(only)) => only,
         (None, None) if is_listed => listed.group,
@@ -129,7 +128,7 @@ pub fn resolve<'a>(
             _ if ids.user == 0 => b"/root",
             _ => b"/",
         };
-        kept = kept.and(environment::add_home(variables, home));
+        kept = kept.and(environment::add(variables, b"HOME=", home));
     }
     report.step_on(Step::ReadAccounts, c"users and groups", kept);
     users.free();

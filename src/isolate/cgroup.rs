@@ -239,7 +239,7 @@ impl<'a> Maker<'a> {
 
 /// Where the hierarchy is mounted that has a controller: what of it, at what place, and
 /// whether it is that of v2, which has the rest.
-fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], &'a [u8], bool) {
+pub fn find<'a>(mounts: &'a [u8], controller: &[u8]) -> (&'a [u8], &'a [u8], bool) {
     let mut unified: (&[u8], &[u8], bool) = (&[], &[], true);
     for line in Parts::of(mounts, b'\n') {
         // proc_pid_mountinfo(5): the root in the file system and the mount point are the fourth
@@ -275,7 +275,7 @@ fn own<'a>(lines: &'a [u8], controller: &[u8], v2: bool) -> Option<(&'a [u8], &'
 
 /// That path below the root of what is mounted. Once thimble has left its cgroup, or another one
 /// has moved it, it is in the leaf.
-fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
+pub fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
     let path = match path.strip_suffix(LEAF.to_bytes()) {
         Some(above @ [.., b'/']) => above,
         _ => path,

@@ -121,6 +121,12 @@ pub fn close_all_but(link: Fd, config: &Config, report: &mut Report) {
     report.step(Step::CloseDescriptors, closed);
 }
 
+/// Closes every descriptor but the program's.
+pub fn close_rest(config: &Config, report: &mut Report) {
+    let closed = close_range(config.first_own_descriptor() as c_int, c_int::MAX);
+    report.step(Step::CloseDescriptors, closed);
+}
+
 /// Before Linux 5.9 one by one, as far as the process's table of them reaches.
 #[inline(never)]
 fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {

@@ -108,11 +108,12 @@ fn lines<'a>(file: &'a mut [u8], take: &mut dyn FnMut(&'a CStr)) -> Result<(), u
 
 /// All of the program's variables, with a null at the end; HOME waits for the
 /// container's side if there is a `--user` to be looked up. `hostname` is the line
-/// `HOSTNAME=...`, and `words` has room for them. The files are read here, before anything else is done.
+/// `HOSTNAME=...`, where it is known yet, and `words` has room for them. The files are read
+/// here, before anything else is done.
 #[inline(never)]
 pub fn collect<'a>(
     config: &Config<'a>,
-    hostname: &'a CStr,
+    hostname: Option<&'a CStr>,
     caller: Argv<'a>,
     words: List<Option<Word<'a>>>,
     report: &mut Report,
@@ -125,7 +126,9 @@ pub fn collect<'a>(
     if config.user.is_none() {
         set(c"HOME=/root");
     }
-    set(hostname);
+    if let Some(hostname) = hostname {
+        set(hostname);
+    }
     for path in config.environment_files.as_slice() {
         let mut file = List::new();
         let read = kernel::read_file(CURRENT, path, &mut file).and_then(|()| file.push(b'\n'));
@@ -145,11 +148,11 @@ pub fn collect<'a>(
     variables.words
 }
 
-/// Container side: adds the variable HOME.
-pub fn add_home(words: &mut List<Option<Word>>, home: &[u8]) -> kernel::Result<()> {
+/// Container side: adds a variable that is not there yet. `start` is `NAME=`.
+pub fn add(words: &mut List<Option<Word>>, start: &[u8], value: &[u8]) -> kernel::Result<()> {
     let mut text = List::new();
-    text.extend(b"HOME=")?;
-    text.extend(home)?;
+    text.extend(start)?;
+    text.extend(value)?;
     text.push(0)?;
     if let (Some(end), Some(text)) =
         (words.as_mut_slice().last_mut(), kernel::c_string(text.leak()))
@@ -208,7 +211,7 @@ mod tests {
         for asked in [c"A=1", c"A=2", c"TERM", c"MISSING", c"X", c"AB=3", c"PATH="] {
             config.environment.push(asked).unwrap();
         }
-        let words = collect(&config, c"HOSTNAME=h", caller, List::new(), &mut Report::new());
+        let words = collect(&config, Some(c"HOSTNAME=h"), caller, List::new(), &mut Report::new());
         let environment = vector(&words);
         let (mut rest, mut got) = (environment, Vec::new());
         while let Some(word) = rest.shift() {

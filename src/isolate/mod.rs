@@ -16,6 +16,7 @@ pub mod places;
 pub mod privileges;
 pub mod program;
 pub mod rootfs;
+pub mod running;
 pub mod seccomp;
 pub mod status;
 pub mod terminal;

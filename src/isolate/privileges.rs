@@ -3,9 +3,10 @@
 //! hands most of it on to; the rest the program's process does on the way to its
 //! exec.
 
+use core::ffi::CStr;
+
 use crate::config::Config;
 use crate::isolate::accounts::Ids;
-use crate::isolate::idmap::Maps;
 use crate::isolate::seccomp;
 use crate::kernel::{self, Errno, left_out};
 use crate::report::Report;
@@ -24,6 +25,9 @@ const fn set(numbers: &[u32]) -> u64 {
 /// What a container keeps by default, as with podman: CHOWN DAC_OVERRIDE FOWNER
 /// FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE SYS_CHROOT SETFCAP.
 const DEFAULT: u64 = set(&[0, 1, 3, 4, 5, 6, 7, 8, 10, 18, 31]);
+
+/// pid 1's name, where its program is under a filter of a file.
+pub const OTHER_FILTER: &CStr = c"thimble-seccomp";
 
 const KILL: u64 = set(&[5]);
 const SYS_ADMIN: u64 = set(&[21]);
@@ -66,8 +70,8 @@ fn right_to_load(config: &Config) -> u64 {
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
 /// by it. Whoever takes pid 1 over has gained next to nothing. Gives what of that
-/// `settle` is to leave.
-pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Report) -> u64 {
+/// `settle` is to leave. `keep_groups` says that no others may be set.
+pub fn cut_down(config: &Config, ids: &Ids, keep_groups: bool, report: &mut Report) -> u64 {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
@@ -78,9 +82,14 @@ pub fn cut_down(config: &Config, ids: &Ids, maps: Option<&Maps>, report: &mut Re
     if filtered {
         seccomp::load(report);
     }
-    let stay = left_out(c"groups") || maps.is_some_and(|maps| maps.deny_groups);
+    let stay = left_out(c"groups") || keep_groups;
     if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
         report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
+    }
+    // By this, who looks at pid 1 can tell that the program is under another filter. The
+    // program's own name is that of its file.
+    if config.filter_file().is_some() {
+        report.step(Step::Filter, kernel::set_name(OTHER_FILTER));
     }
     if untouched(config) || left_out(c"capabilities") {
         return 0;

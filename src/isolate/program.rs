@@ -5,6 +5,8 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Share};
 use crate::isolate::accounts::Ids;
+use crate::isolate::link::{self, Link};
+use crate::isolate::running::Running;
 use crate::isolate::{descriptors, environment, limits, privileges, status, terminal};
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
@@ -19,48 +21,71 @@ struct Program<'a, 'r> {
     environment: Argv<'a>,
     ids: &'a Ids,
     filter: &'a [u8],
+    entry: Option<Entry<'a>>,
     report: &'a mut Report<'r>,
 }
 
-/// Starts the program, in a process of its own unless it is to be pid 1. When this returns, it has been executed, or has told
+/// How the program's process comes into a container that runs already.
+pub struct Entry<'a> {
+    /// The container.
+    pub running: &'a Running,
+    /// The line to the process that waits for it.
+    pub link: &'a Link,
+    /// The signals that are ignored here.
+    pub ignored: u64,
+}
+
+/// Starts the program, in a process of its own unless it is to be pid 1. When this
+/// returns, it has been executed, or has told
 /// its failure and ended with the exit status for it.
 pub fn start(
     config: &Config,
     environment: Argv,
     ids: &Ids,
     filter: &[u8],
+    entry: Option<Entry>,
     stack: &mut Stack,
     report: &mut Report,
-) -> Pid {
+) -> kernel::Result<Pid> {
     let command = config.command.unwrap_or(Argv::SHELL);
-    let mut program = Program { config, command, environment, ids, filter, report };
+    let mut program = Program { config, command, environment, ids, filter, entry, report };
     if config.as_pid_1 {
         kernel::exit(program.execute());
     }
-    let spawned = kernel::spawn(stack, &mut program, |program| program.execute());
-    program.report.step(Step::Clone, spawned)
+    kernel::spawn(stack, &mut program, |program| program.execute())
 }
 
 impl Program<'_, '_> {
     /// Everything between the clone and the program's first instruction.
     fn execute(&mut self) -> u8 {
+        let line = self.entry.as_ref().map(|entry| {
+            let line = entry.link.keep_container_end();
+            entry.running.enter(self.report);
+            let keep_groups = entry.running.only_group().is_some();
+            privileges::cut_down(self.config, self.ids, keep_groups, self.report);
+            line
+        });
         if let Some(workdir) = self.config.workdir {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
         if self.config.tty {
             terminal::control(self.config, self.report);
-        } else if !self.config.as_pid_1 {
+        } else if !self.config.as_pid_1 && line.is_none() {
             // What it sends to its process group is not for pid 1, and it can be stopped by
             // SIGTSTP: a group without a parent outside it, in its session, could not.
             self.report.step(Step::OwnGroup, kernel::new_process_group());
         }
-        self.report.step(Step::ResetSignals, reset_signals());
+        let ignored = self.entry.as_ref().map_or_else(ignored_signals, |entry| Ok(entry.ignored));
+        self.report.step(Step::ResetSignals, ignored.and_then(reset_signals));
         let name = self.command.first().unwrap_or(c"");
         privileges::assume(self.config, self.ids, self.report);
-        if self.config.pid == Some(Share::Host) || self.config.as_pid_1 {
+        if line.is_some() || self.config.pid == Some(Share::Host) || self.config.as_pid_1 {
             // No pid 1 ends with the host side and takes it along. After the change of ids,
             // which clears this; execve(2) clears it where it gives more capabilities.
             self.report.step(Step::SetDeathSignal, kernel::die_with_parent());
+        }
+        if let Some(line) = line {
+            link::check_host(line, self.report);
         }
         self.report.tell(Step::Execute, Some(name));
         if self.config.detach {
@@ -123,16 +148,19 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
     worst
 }
 
-/// Ignored and blocked signals would pass through execve(2). Those that are
-/// ignored are looked up: one look instead of 62 system calls, which it takes
-/// if a long list of groups stands before that line.
-fn reset_signals() -> kernel::Result<()> {
+/// The signals that are ignored, a bit each. One look instead of 62 system calls, which
+/// it takes if a long list of groups stands before that line.
+pub fn ignored_signals() -> kernel::Result<u64> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    let ignored = match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
-        Err(Errno::ENODATA) => ANY,
-        found => found?,
-    };
+    match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
+        Err(Errno::ENODATA) => Ok(ANY),
+        found => found,
+    }
+}
+
+/// Ignored and blocked signals would pass through execve(2).
+fn reset_signals(ignored: u64) -> kernel::Result<()> {
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;

@@ -406,6 +406,50 @@ pub fn set_umask(mask: u32) {
     let _ = unsafe { call!(Sysno::umask, mask) };
 }
 
+/// memfd_create(2): an empty file in memory, which nobody else has a name for. ENOSYS before
+/// Linux 3.17. (Since 6.3 the kernel wants to be told that it is to be executed, which it
+/// did not know before.)
+pub fn memory_file(name: &CStr) -> Result<Fd> {
+    const EXECUTABLE: u32 = 0x10; // MFD_EXEC
+    let make = |flags| {
+        let flags = flags | libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING;
+        // SAFETY: the name is NUL-terminated and only read.
+        unsafe { call!(Sysno::memfd_create, name.as_ptr(), flags) }.map(Fd::new)
+    };
+    match make(EXECUTABLE) {
+        Err(Errno::EINVAL) => make(0),
+        made => made,
+    }
+}
+
+/// sendfile(2) of all that is left of a file.
+pub fn copy_file(from: Fd, to: Fd) -> Result<()> {
+    let none = core::ptr::null::<i64>();
+    // SAFETY: no memory is passed.
+    while unsafe { call!(Sysno::sendfile, to.0, from.0, none, 1 << 20) }? > 0 {}
+    Ok(())
+}
+
+/// All of fcntl(2)'s seals that are about what is in a file.
+const SEALS: c_int =
+    libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
+
+/// fcntl(2), F_ADD_SEALS: nobody changes what is in this file of memory any more.
+pub fn seal(file: Fd) -> Result<()> {
+    // SAFETY: no memory is passed.
+    unsafe { perform!(Sysno::fcntl, file.0, libc::F_ADD_SEALS, SEALS) }
+}
+
+/// fcntl(2), F_GET_SEALS: whether that holds of this file. EINVAL for one that is not of
+/// memory.
+pub fn is_sealed(file: Fd) -> Result<bool> {
+    // SAFETY: no memory is passed.
+    match unsafe { call!(Sysno::fcntl, file.0, libc::F_GET_SEALS) } {
+        Err(Errno::EINVAL) => Ok(false),
+        seals => Ok(seals? as c_int & SEALS == SEALS),
+    }
+}
+
 /// close_range(2): closes every descriptor from `first` to `last`. ENOSYS
 /// before Linux 5.9.
 pub fn close_range(first: c_int, last: c_int) -> Result<()> {

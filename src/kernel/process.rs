@@ -7,7 +7,8 @@ use core::slice;
 use syscalls::Sysno;
 
 use super::{
-    Argv, Errno, List, Result, Stack, Word, arch, block_signals, call, errno, perform, unblock_one,
+    Argv, Errno, Fd, List, Result, Stack, Word, arch, block_signals, call, errno, perform,
+    unblock_one,
 };
 
 /// The number of a process.
@@ -206,6 +207,21 @@ pub fn execute(path: &CStr, arguments: Argv, environment: Argv) -> Errno {
     let done =
         unsafe { perform!(Sysno::execve, path.as_ptr(), arguments.as_ptr(), environment.as_ptr()) };
     done.err().unwrap_or(Errno::EIO) // it never returns with success
+}
+
+/// execveat(2) of an open file, likewise. ENOSYS before Linux 3.19.
+pub fn execute_open(file: Fd, arguments: Argv, environment: Argv) -> Errno {
+    let (path, flags) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
+    let (arguments, environment) = (arguments.as_ptr(), environment.as_ptr());
+    // SAFETY: the path and both vectors are NUL- and null-terminated and only read.
+    let done =
+        unsafe { perform!(Sysno::execveat, file.number(), path, arguments, environment, flags) };
+    done.err().unwrap_or(Errno::EIO) // likewise
+}
+
+/// Gives this process a name for ps(1), which is otherwise that of the file: PR_SET_NAME.
+pub fn set_name(name: &'static CStr) -> Result<()> {
+    prctl(libc::PR_SET_NAME, name.as_ptr() as usize, 0)
 }
 
 /// How a child ended: the status of wait(2), and the microseconds of processors' time that it

@@ -33,6 +33,11 @@ pub fn block_signals() -> Result<()> {
     set_mask(ALL)
 }
 
+/// The same without these, a bit each.
+pub fn block_signals_but(these: u64) -> Result<()> {
+    set_mask(!these)
+}
+
 /// Unblocks one signal, and blocks all others.
 pub fn unblock_one(signal: c_int) -> Result<()> {
     set_mask(ALL & !(1 << (signal - 1)))

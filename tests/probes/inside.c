@@ -19,6 +19,9 @@ int main(int count, char **words)
 	/* inside leave: leaves a process behind. */
 	if (count > 1 && !strcmp(words[1], "leave") && !fork())
 		return setsid(), pause();
+	/* inside wait: until its input ends. */
+	if (count > 1 && !strcmp(words[1], "wait"))
+		return puts("waits"), fflush(stdout), read(0, &count, 1) > 0;
 	if (count > 1 && !strcmp(words[1], "stay"))
 		signal(SIGTERM, SIG_IGN);
 	char name[256] = "";

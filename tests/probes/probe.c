@@ -432,6 +432,87 @@ static int exchange(char **a)
         renameat2(AT_FDCWD, a[1], AT_FDCWD, a[2], RENAME_EXCHANGE);
 }
 
+/* Whether a process has executed nothing since it was made (PF_FORKNOEXEC). */
+static int is_raw(const char *pid)
+{
+    char path[64], line[512] = "";
+    unsigned flags = 0;
+    snprintf(path, sizeof path, "/proc/%s/stat", pid);
+    int fd = open(path, O_RDONLY);
+    if (fd < 0 || read(fd, line, sizeof line - 1) < 0 || !strrchr(line, ')'))
+        line[0] = 0;
+    close(fd);
+    if (line[0])
+        sscanf(strrchr(line, ')') + 1, " %*c %*d %*d %*d %*d %*d %u", &flags);
+    return (flags & 0x40) != 0;
+}
+
+static volatile sig_atomic_t over;
+static void end(int number)
+{
+    (void)number;
+    over = 1;
+}
+
+/* spin DEVICE INODE: until SIGTERM, looks into whatever process there is. One that is opened and
+ * has executed nothing even afterwards was thimble's own, and so is the file of that device and
+ * inode. Prints what was opened. */
+static int spin(char **a)
+{
+    static const char *const entries[] = { "exe", "mem", "root/.", "cwd/.", "fd", "maps", "cmdline" };
+    enum { COUNT = sizeof entries / sizeof *entries };
+    unsigned opened[COUNT + 2] = { 0 }, any = 0;
+    unsigned long device = strtoul(argument(a, 0), 0, 0), inode = strtoul(argument(a, 1), 0, 0);
+    signal(SIGTERM, end);
+    printf("spins\n");
+    while (!over) {
+        DIR *proc = opendir("/proc");
+        for (struct dirent *entry; proc && (entry = readdir(proc)) && !over;) {
+            const char *pid = entry->d_name;
+            if (*pid < '0' || *pid > '9' || atoi(pid) == getpid())
+                continue;
+            for (int i = 0; i < COUNT; i++) {
+                char path[300], more[320];
+                struct stat file;
+                snprintf(path, sizeof path, "/proc/%s/%s", pid, entries[i]);
+                int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+                if (fd < 0)
+                    continue;
+                /* Root may list the descriptors of anyone, and everybody read a line of NULs. */
+                char byte;
+                opened[i] += i != 4 && (i != 6 || (read(fd, &byte, 1) == 1 && byte)) && is_raw(pid);
+                if (i == 0 && !fstat(fd, &file) && file.st_dev == device && file.st_ino == inode)
+                    opened[COUNT]++;
+                DIR *fds = i == 4 ? fdopendir(fd) : NULL;
+                for (struct dirent *one; fds && (one = readdir(fds));) {
+                    snprintf(more, sizeof more, "%s/%.12s", path, one->d_name);
+                    int got = *one->d_name == '.' ? -1 : open(more, O_PATH);
+                    opened[i] += got >= 0 && is_raw(pid);
+                    close(got);
+                }
+                if (fds)
+                    closedir(fds);
+                else
+                    close(fd);
+            }
+            if (!ptrace(PTRACE_SEIZE, atoi(pid), 0, 0)) {
+                opened[COUNT + 1] += is_raw(pid);
+                ptrace(PTRACE_INTERRUPT, atoi(pid), 0, 0);
+                waitpid(atoi(pid), NULL, __WALL);
+                ptrace(PTRACE_DETACH, atoi(pid), 0, 0);
+            }
+        }
+        closedir(proc);
+    }
+    for (int i = 0; i < COUNT + 2; i++)
+        if (opened[i]) {
+            printf("%s ", i < COUNT ? entries[i] : i == COUNT ? "host" : "ptrace");
+            any = 1;
+        }
+    printf("\n");
+    return !any;
+}
+
 static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "told", told }, { "open", opening }, { "filled", filled }, { "descriptor", descriptor }, { "here", here },
     { "chroots", chroots }, { "unmounts", unmounts }, { "terminal", terminal }, { "mounts", mounts }, { "write", writing }, { "nested", nested },
@@ -442,7 +523,7 @@ static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "remove-queue", remove_queue }, { "hostname", hostname }, { "rename-host", rename_host },
     { "group", group }, { "drop-groups", drop_groups }, { "inheritable", inheritable },
     { "root", root }, { "text", text }, { "call", call }, { "i386", by_i386 },
-    { "wordless", wordless }, { "exchange", exchange },
+    { "wordless", wordless }, { "exchange", exchange }, { "spin", spin },
 };
 
 int main(int count, char **words)

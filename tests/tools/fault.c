@@ -1,4 +1,4 @@
-/* fault [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
+/* fault [-e] [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
  *       WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
@@ -18,6 +18,7 @@
  *   left WHAT                a process that outlives the first, a mount of the host's, or
  *                            changed modes of the terminal
  *   end STATUS               of the first, as wait(2) has it
+ * -e: the program is a child of the first, which waits for it.
  * -p: the program is executed by the first child of the first. -u: as this user and group.
  * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
  * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -s: with FILE
@@ -57,6 +58,7 @@ static struct process {
 	unsigned counts[CALLS];
 } processes[MOST];
 
+static int entering;
 static pid_t first;
 static const char *where;
 static long number;
@@ -191,7 +193,7 @@ static void at_call(struct process *p)
 	long nr = info.entry.nr;
 	if (nr < 0 || nr >= CALLS)
 		return;
-	if (nr == SYS_rt_sigtimedwait && p->pid != first && !p->waited++) {
+	if (nr == SYS_rt_sigtimedwait && (p->pid != first || entering) && !p->waited++) {
 		printf("waits %d %d\n", p->pid, first);
 		hold();
 	}
@@ -279,8 +281,10 @@ int main(int length, char **words)
 	int by_child = 0;
 	const char *cgroup = NULL, *told = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+pu:m:n:c:s:t")) != -1) {
-		if (option == 'p') {
+	while ((option = getopt(length, words, "+epu:m:n:c:s:t")) != -1) {
+		if (option == 'e') {
+			entering = 1;
+		} else if (option == 'p') {
 			by_child = 1;
 		} else if (option == 'u') {
 			user = atol(optarg);
@@ -355,7 +359,7 @@ int main(int length, char **words)
 				process(child);
 		} else if (event == PTRACE_EVENT_EXEC) {
 			/* Not what the first one calls for help. */
-			if (by_child ? !strcmp(p->name, "0.1") : parent_of(pid) != first) {
+			if (entering || (by_child ? !strcmp(p->name, "0.1") : parent_of(pid) != first)) {
 				printf("program %d %d %d\n", pid, parent_of(pid), first);
 				hold();
 				ran = 1;
