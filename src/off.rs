@@ -13,6 +13,7 @@ struct Outcome {
     status: u8,
     signal: u8,
     device: u32,
+    modules: bool,
 }
 
 /// Says how it went, and turns the machine off. In a pid namespace of its own, that ends
@@ -20,7 +21,7 @@ struct Outcome {
 #[cold]
 #[inline(never)]
 pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
-    let outcome = Outcome { status, signal, device: ending.device };
+    let outcome = Outcome { status, signal, device: ending.device, modules: ending.modules };
     // What still runs could write on, and keeps files open.
     kernel::end_all();
     aside(&outcome, tell);
@@ -77,7 +78,7 @@ fn tell(outcome: &Outcome) {
     }
     // A port appears a moment after its module.
     let mut found = port();
-    for _ in 0..50 {
+    for _ in 0..if outcome.modules { 50 } else { 0 } {
         if found.as_ref().err() != Some(&Errno::ENODEV) {
             break;
         }
