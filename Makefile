@@ -13,9 +13,6 @@ MUSL := $(ARCH)-unknown-linux-musl
 TARGET ?= $(shell tests/tools/target.sh $(MUSL))
 OUT = target/$(TARGET)/release/thimble
 
-# The other release target.
-OTHER := $(if $(filter x86_64,$(ARCH)),aarch64,x86_64)-unknown-linux-musl
-
 # At most so many bytes, on x86_64: a ratchet. The aim is 44 KiB for all there is to be.
 BUDGET := 49408
 
@@ -44,6 +41,12 @@ test: deps all ## everything the tests need, then all tests
 	@# The same program, built for debugging: most tests do without.
 	THIMBLE=$(CURDIR)/target/debug/thimble $(CARGO) test --locked --test article --test life
 
+i686: deps ## the same for the build for i686, on an x86_64 machine; TESTS="--test isolation" for a part
+	@tests/tools/deps.sh i686-unknown-linux-gnu i686
+	@$(CARGO) build --release --locked --target i686-unknown-linux-musl
+	THIMBLE=$(CURDIR)/target/i686-unknown-linux-musl/release/thimble \
+		$(CARGO) test --locked --target i686-unknown-linux-gnu $(TESTS)
+
 deps: ## what the tests need, installed where it is missing (Debian, root)
 	@tests/tools/deps.sh $(MUSL)
 
@@ -60,12 +63,8 @@ bench: deps all ## time and system calls, beside the article's program in C
 	@tests/tools/image.sh busybox $(BUSYBOX)
 	@tests/tools/bench.sh $(BUSYBOX)
 
-cross: ## build for the other release architecture too
-	@test "$$(tests/tools/target.sh $(OTHER))" = $(OTHER) || \
-		{ echo "the target $(OTHER) cannot be had: rustup target add $(OTHER)" >&2; exit 1; }
-	@$(CARGO) build --release --locked --target $(OTHER)
-	@install -m 755 target/$(OTHER)/release/thimble target/thimble-$(OTHER)
-	@echo "target/thimble-$(OTHER): $$(wc -c <target/thimble-$(OTHER)) bytes"
+dist: ## build for all five architectures, or those that this machine can build for
+	@tests/tools/dist.sh
 
 reproducible: all ## two builds in two places, compared byte for byte
 	@tests/tools/reproducible.sh $(TARGET)
@@ -78,7 +77,7 @@ clean: ## remove what was built, and the images
 	rm -rf target
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 24
+	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 
-.PHONY: all run test deps lint size bench cross reproducible install clean help
+.PHONY: all run test i686 deps lint size bench dist reproducible install clean help

@@ -42,10 +42,11 @@ fn link() {
         "--build-id=none",   // nothing that differs from build to build
         "--no-eh-frame-hdr", // nothing is ever unwound
         "--gc-sections",     // what nobody calls is not there
-        "--nmagic",          // the room in memory has no place in the file to begin at a page
     ] {
         argument(&if direct { option.to_string() } else { format!("-Wl,{option}") });
     }
+    // The room in memory begins at a page, but is not in the file: nothing there need.
+    argument(if direct { "-zmax-page-size=64" } else { "-Wl,-z,max-page-size=64" });
     // The kernel does not read section headers; tools that measure do. (GNU ld
     // learned this only lately, so it keeps them.)
     println!("cargo::rerun-if-env-changed=THIMBLE_SECTIONS");

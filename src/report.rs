@@ -215,6 +215,8 @@ fn push_subject(lines: &mut Text, subject: &CStr) {
 #[inline(never)]
 fn say(line: &mut Text) {
     line.push_byte(b'\n');
-    // Likewise.
-    let _ = kernel::write_all(STDERR, line.as_bytes());
+    // Likewise. If whoever read it is gone, that is no signal for the program, and none to tell.
+    if kernel::write_all(STDERR, line.as_bytes()).is_err() {
+        kernel::forget_broken_pipe();
+    }
 }

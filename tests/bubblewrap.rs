@@ -489,8 +489,8 @@ fn the_hosts_root_needs_no_preparation() {
         let mark = tempfile::NamedTempFile::new_in("/tmp").unwrap();
         let path = mark.path().to_str().unwrap();
         let script = "test ! -e $0 && touch /tmp/x && ls /tmp && test -x /usr/bin/env";
-        let words = ["--tmpfs", "/tmp", "/", "/bin/sh", "-c", script, path];
-        assert_eq!(Ran::of(caller.command(&words).output().unwrap()).good(), "x\n");
+        let words = [OF_THE_HOST, &["--tmpfs", "/tmp", "/", "/bin/sh", "-c", script, path]];
+        assert_eq!(Ran::of(caller.command(&words.concat()).output().unwrap()).good(), "x\n");
     }
 }
 

@@ -45,7 +45,8 @@ fn the_hosts_own_root_with_nothing_prepared() {
         mark.path().display()
     );
     let host = mounts();
-    let out = run(&["run", "-x", "/", "sh", "-c", &script]).good();
+    let words = [&["run", "-x"], OF_THE_HOST, &["/", "sh", "-c", &script]];
+    let out = run(&words.concat()).good();
     assert_eq!(out, "host\nchanged\n/thimble-x-new\n");
     assert_eq!(fs::read_to_string(file).unwrap(), "host\n");
     assert!(!Path::new("/thimble-x-new").exists());

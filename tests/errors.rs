@@ -249,7 +249,8 @@ fn a_network_namespace_that_is_none() {
 fn injected(name: &str, inject: &str, options: &[&str]) -> std::process::Command {
     let root = busybox();
     let mut words = vec!["-f", "-qq", "-o", "/dev/null", "-e"];
-    let inject = format!("inject={inject}");
+    let (call, how) = inject.split_once(':').unwrap();
+    let inject = format!("inject={}:{how}", named_here(call));
     words.push(&inject);
     let mut case = command("strace", &words);
     case.arg(thimble()).args(["run", "--name", name, "--pids-limit", "9"]);

@@ -396,7 +396,7 @@ const INTERRUPTIBLE: &[&str] = &[
 const SURE: &[&str] = &["exit_group", "getpid", "getppid", "geteuid", "getegid", "umask"];
 
 fn name_of_call(number: usize) -> &'static str {
-    syscalls::Sysno::new(number).map_or("?", |call| call.name())
+    syscalls::Sysno::new(number).map_or("?", |call| named_widely(call.name()))
 }
 
 /// A call of a recorded run: the process, the call, and which of that process's it is.
@@ -1047,11 +1047,7 @@ fn cases(mode: usize, run: &Told) -> Vec<Case> {
 
 fn build(source: &str, name: &str) -> PathBuf {
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    let built = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-        .arg(&place)
-        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(source))
-        .status();
-    assert!(built.unwrap().success(), "cannot build {source}");
+    cc(&Path::new(env!("CARGO_MANIFEST_DIR")).join(source), &place);
     place
 }
 

@@ -4,6 +4,7 @@ mod common;
 use common::*;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::process::Stdio;
 
 #[test]
@@ -73,6 +74,30 @@ fn signals_reach_the_program() {
         let ran = child.wait();
         assert_eq!((ran.status, ran.out), (Some(3), format!("ready\ngot {signal}\n")), "{signal}");
     }
+}
+
+#[test]
+fn with_verbose_and_nobody_who_reads_it_it_ends_all_the_same() {
+    // A reader that goes, as `head` does: each further line that is told is a SIGPIPE.
+    let root = busybox();
+    let script = "sleep 0.5; exit 3";
+    let words = ["run", "--verbose", root.to_str().unwrap(), "/bin/sh", "-c", script];
+    let mut running = command(thimble(), &words).stderr(Stdio::piped()).spawn().unwrap();
+    let mut reader = running.stderr.take().unwrap();
+    let (mut told, mut byte) = (Vec::new(), [0]);
+    while !told.ends_with(b"thimble: program pid: 2\n") {
+        reader.read_exact(&mut byte).unwrap();
+        told.extend(byte);
+    }
+    drop(reader);
+    // To be told of, on both sides.
+    assert!(command("kill", &["-WINCH", &running.id().to_string()]).status().unwrap().success());
+    let start = std::time::Instant::now();
+    while running.try_wait().unwrap().is_none() && start.elapsed().as_secs() < 10 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let _ = running.kill(); // if it has not ended
+    assert_eq!(running.wait().unwrap().code(), Some(3));
 }
 
 #[test]

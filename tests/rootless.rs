@@ -341,13 +341,9 @@ fn signals_statuses_and_files_as_input_work_for_him_too() {
 #[test]
 fn the_hosts_root_serves_him_too() {
     let ordinary = Ordinary::new();
-    let mut command = ordinary.thimble(&[
-        "run",
-        "/",
-        "sh",
-        "-c",
-        "id -u; test -w /etc || echo no; cat /etc/shadow",
-    ]);
+    let script = "id -u; test -w /etc || echo no; cat /etc/shadow";
+    let mut command =
+        ordinary.thimble(&[&["run"], OF_THE_HOST, &["/", "sh", "-c", script]].concat());
     let ran = Ran::of(command.output().unwrap());
     assert_eq!(ran.out, "0\nno\n");
     assert!(ran.err.contains("ermission denied"), "{ran:?}");

@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::isolate::mounts::{self, INERT};
-use crate::kernel::{self, CURRENT, Errno, Fd, Strings, left_out, tail};
+use crate::kernel::{self, CURRENT, Errno, Fd, MountFlags, Strings, left_out, tail};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::Text;
@@ -89,7 +89,7 @@ fn make_device(node: &CStr, name: &CStr) -> kernel::Result<()> {
 }
 
 /// Mounts a file system on a directory made for it.
-fn below(name: &CStr, kind: &CStr, flags: u64, data: &CStr) -> kernel::Result<()> {
+fn below(name: &CStr, kind: &CStr, flags: MountFlags, data: &CStr) -> kernel::Result<()> {
     kernel::make_directory(CURRENT, name)?;
     kernel::mount(kind, name, flags, data)
 }

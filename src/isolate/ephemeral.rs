@@ -20,14 +20,14 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::mounts::{self, INERT};
 use crate::isolate::places;
-use crate::kernel::{self, Errno, Fd, Strings};
+use crate::kernel::{self, Errno, Fd, Magic, Strings};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Text};
 
 /// `OVERLAYFS_SUPER_MAGIC` and `NSFS_MAGIC` (linux/magic.h).
-const OVERLAY: i64 = 0x794c_7630;
-const NAMESPACES: i64 = 0x6e73_6673;
+const OVERLAY: Magic = 0x794c_7630;
+const NAMESPACES: Magic = 0x6e73_6673;
 
 /// Where thimble's own mounts are going to be; with `--bare`, the first only.
 const OWN: Strings = Strings::new("/proc\0/sys\0/dev\0\0");

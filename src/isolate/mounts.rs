@@ -9,16 +9,18 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::idmap::Maps;
 use crate::isolate::{namespaces, places};
-use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Strings, left_out, tail};
+use crate::kernel::{
+    self, Alike, CURRENT, Errno, Fd, List, Magic, MountFlags, Strings, left_out, tail,
+};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Numbered, Parts, Text, line_behind, unescape};
 
 /// Flags of every mount that neither programs nor devices belong on.
-pub const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+pub const INERT: MountFlags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
 
 /// Flags of every mount whose files somebody else wrote.
-pub fn foreign() -> u64 {
+pub fn foreign() -> MountFlags {
     let unless = |name: &CStr, flag| if left_out(name) { 0 } else { flag };
     unless(c"nodev", libc::MS_NODEV) | unless(c"nosuid", libc::MS_NOSUID)
 }
@@ -179,9 +181,9 @@ pub fn over(
     root: Fd,
     path: &CStr,
     kind: &CStr,
-    flags: u64,
+    flags: MountFlags,
     data: &CStr,
-    magic: i64,
+    magic: Magic,
 ) -> kernel::Result<Fd> {
     mount_where(&|| directory(root, path), kind, flags, data, magic)
 }
@@ -189,7 +191,7 @@ pub fn over(
 /// Binds a file system of the host's, with all below it, on the directory of the
 /// root that is named like it, and makes it read-only. Only the root of a mount
 /// takes attributes, so what is given is one.
-fn over_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: i64) -> kernel::Result<Fd> {
+fn over_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: Magic) -> kernel::Result<Fd> {
     let mounted = over(root, path, path, libc::MS_BIND | libc::MS_REC, c"", magic)?;
     change(mounted, INERT | libc::MS_RDONLY, 0, true, proc.unwrap_or(mounted))?;
     Ok(mounted)
@@ -202,9 +204,9 @@ fn over_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: i64) -> kernel::Re
 pub fn mount_where(
     find: &dyn Fn() -> kernel::Result<Fd>,
     kind: &CStr,
-    flags: u64,
+    flags: MountFlags,
     data: &CStr,
-    magic: i64,
+    magic: Magic,
 ) -> kernel::Result<Fd> {
     let target = find()?;
     kernel::change_directory_to(target)?;
@@ -220,7 +222,7 @@ pub fn mount_where(
 
 /// Whether one is a file system of that type on top of the other.
 #[inline(never)]
-pub fn is_over(mounted: Fd, below: Fd, magic: i64) -> kernel::Result<bool> {
+pub fn is_over(mounted: Fd, below: Fd, magic: Magic) -> kernel::Result<bool> {
     Ok(kernel::is_on(mounted, magic)? && kernel::compare(mounted, below)? == Alike::Nothing)
 }
 
@@ -238,7 +240,7 @@ pub fn bind_at(
     source: Fd,
     path: &[u8],
     whole: bool,
-    flags: u64,
+    flags: MountFlags,
 ) -> kernel::Result<()> {
     let kind =
         if kernel::file_type(source)? == libc::S_IFDIR { libc::S_IFDIR } else { libc::S_IFREG };
@@ -262,7 +264,13 @@ pub fn bind_at(
 /// mount_setattr(2). Before Linux 5.12 each is remounted with the flags that it
 /// has and these. Of MS_RDONLY, MS_NOSUID, MS_NODEV and MS_NOEXEC, which are
 /// numbered alike in both.
-pub fn change(tree: Fd, set: u64, clear: u64, recursive: bool, proc: Fd) -> kernel::Result<()> {
+pub fn change(
+    tree: Fd,
+    set: MountFlags,
+    clear: MountFlags,
+    recursive: bool,
+    proc: Fd,
+) -> kernel::Result<()> {
     let changed = kernel::change_attributes(tree, set, clear, recursive);
     if changed != Err(Errno::ENOSYS) {
         return changed;

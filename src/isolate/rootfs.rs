@@ -9,7 +9,7 @@
 use crate::config::Config;
 use crate::isolate::ephemeral::{self, Layers};
 use crate::isolate::mounts;
-use crate::kernel::{self, CURRENT, Errno, Fd, left_out};
+use crate::kernel::{self, CURRENT, Errno, Fd, MountFlags, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -72,7 +72,7 @@ fn all_read_only(root: Fd, proc: Fd) -> kernel::Result<()> {
 
 /// MS_RDONLY, if it can be taken off again: if the host has the mount read-only,
 /// a user namespace could not.
-fn free(mount: Fd) -> kernel::Result<u64> {
+fn free(mount: Fd) -> kernel::Result<MountFlags> {
     Ok(!kernel::mount_flags(mount)? & libc::MS_RDONLY)
 }
 

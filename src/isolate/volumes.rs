@@ -8,7 +8,7 @@ use core::ffi::CStr;
 use crate::config::{Config, Mount};
 use crate::isolate::mounts::{self, INERT};
 use crate::isolate::places;
-use crate::kernel::{self, Errno, Fd};
+use crate::kernel::{self, Errno, Fd, MountFlags};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{PackedList, Parts, Text, field, pack_list, place_in};
@@ -93,7 +93,7 @@ fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
 
 /// The flags that the caller's options mean; those of the file system itself are
 /// added to `data`.
-fn options(asked: Option<&[u8]>, data: &mut Text) -> u64 {
+fn options(asked: Option<&[u8]>, data: &mut Text) -> MountFlags {
     const FLAGS: PackedList = pack_list!("ro\0exec\0rw\0noexec\0nosuid\0nodev\0");
     let mut flags = INERT;
     for option in Parts::of(asked.unwrap_or(&[]), b',') {

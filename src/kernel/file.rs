@@ -1,11 +1,11 @@
 //! Files, directories and descriptors.
 
-use core::ffi::{CStr, c_int};
+use core::ffi::{CStr, c_int, c_long};
 use core::mem::MaybeUninit;
 
 use syscalls::Sysno;
 
-use super::{Errno, List, Result, call, perform};
+use super::{Errno, List, MountFlags, Result, arch, call, perform};
 
 /// An open descriptor. thimble opens every one with O_CLOEXEC, closes by hand
 /// those whose being open means something to somebody, and leaves the rest to
@@ -276,11 +276,11 @@ pub struct Identity {
 }
 
 #[inline(never)]
-fn status(fd: Fd) -> Result<libc::stat> {
-    let mut status = MaybeUninit::<libc::stat>::uninit();
+fn status(fd: Fd) -> Result<arch::Status> {
+    let mut status = MaybeUninit::<arch::Status>::uninit();
     // SAFETY: on success the kernel has filled the whole structure.
     unsafe {
-        perform!(Sysno::fstat, fd.0, status.as_mut_ptr())?;
+        perform!(arch::FSTAT, fd.0, status.as_mut_ptr())?;
         Ok(status.assume_init())
     }
 }
@@ -326,32 +326,28 @@ pub fn is_device(fd: Fd, device: u64) -> Result<bool> {
     Ok(status.st_rdev == device && status.st_mode & libc::S_IFMT == libc::S_IFCHR)
 }
 
-/// `f_type` and `f_flags` of the kernel's `struct statfs`, which on 64 bits is
-/// fifteen words (asm-generic/statfs.h). What libc has differs by C library.
-fn file_system_status(fd: Fd) -> Result<(u64, u64)> {
-    let mut words = [0u64; 15];
-    // SAFETY: the kernel fills the structure, which the words are as large as.
-    unsafe { perform!(Sysno::fstatfs, fd.0, words.as_mut_ptr()) }?;
-    let [kind, .., flags, _, _, _, _] = words;
-    Ok((kind, flags))
+fn file_system_status(fd: Fd) -> Result<(MountFlags, MountFlags)> {
+    arch::file_system_status(fd.0)
 }
 
-/// Whether a descriptor lies on a file system of this type: one of the
-/// `*_SUPER_MAGIC` of statfs(2).
+/// The number of a type of file systems: one of the `*_SUPER_MAGIC` of statfs(2).
+pub type Magic = c_long;
+
+/// Whether a descriptor lies on a file system of this type.
 #[inline(never)]
-pub fn is_on(fd: Fd, magic: i64) -> Result<bool> {
-    file_system_status(fd).map(|status| status.0 == magic as u64)
+pub fn is_on(fd: Fd, magic: Magic) -> Result<bool> {
+    file_system_status(fd).map(|status| status.0 == magic as MountFlags)
 }
 
 /// The flags of the mount that a descriptor lies on, as mount(2) takes them.
-pub fn mount_flags(fd: Fd) -> Result<u64> {
+pub fn mount_flags(fd: Fd) -> Result<MountFlags> {
     /// The kernel's ST_RELATIME and ST_NOSYMFOLLOW have numbers of their own (linux/statfs.h);
     /// those of the others are mount(2)'s. ST_VALID, 0x20, says nothing.
-    const SAME: u64 = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
-    const INERT: u64 = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
-    const NOSYMFOLLOW: u64 = 256;
+    const SAME: MountFlags = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
+    const INERT: MountFlags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
+    const NOSYMFOLLOW: MountFlags = 256;
     let flags = file_system_status(fd)?.1;
-    let moved = |bit: u64, to| if flags & bit == 0 { 0 } else { to };
+    let moved = |bit: MountFlags, to| if flags & bit == 0 { 0 } else { to };
     Ok(flags & SAME | moved(0x1000, libc::MS_RELATIME) | moved(0x2000, NOSYMFOLLOW))
 }
 

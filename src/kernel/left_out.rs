@@ -23,9 +23,7 @@ mod build {
     use core::ffi::{CStr, c_char};
     use core::ptr::with_exposed_provenance_mut as at;
 
-    use syscalls::Sysno;
-
-    use crate::kernel::{Argv, call};
+    use crate::kernel::{Argv, arch, call};
 
     /// Where the names lie, separated by commas, in every process of thimble's:
     /// it has no static data that could be written.
@@ -39,7 +37,7 @@ mod build {
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED_NOREPLACE;
         let access = libc::PROT_READ | libc::PROT_WRITE;
         // SAFETY: a new mapping, which takes no other's place.
-        let mapped = unsafe { call!(Sysno::mmap, PLACE, SIZE, access, flags, usize::MAX, 0) };
+        let mapped = unsafe { call!(arch::MMAP, PLACE, SIZE, access, flags, usize::MAX, 0) };
         if mapped != Ok(PLACE) {
             super::super::exit(1);
         }

@@ -9,7 +9,7 @@ use core::slice;
 
 use syscalls::Sysno;
 
-use super::{Errno, Result, call};
+use super::{Errno, Result, arch, call};
 
 /// A list's first mapping, in bytes.
 const FIRST: usize = 4096;
@@ -19,7 +19,7 @@ fn map(length: usize) -> Result<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice touches no other memory.
-    unsafe { call!(Sysno::mmap, 0, length, access, flags, usize::MAX, 0) }
+    unsafe { call!(arch::MMAP, 0, length, access, flags, usize::MAX, 0) }
 }
 
 /// Numbers that are all zero, for as long as the process lives. Those that are

@@ -1,16 +1,19 @@
 //! The mount table of the process's own mount namespace.
 
-use core::ffi::{CStr, c_char, c_int};
+use core::ffi::{CStr, c_char, c_int, c_ulong};
 use core::ptr::null;
 
 use syscalls::Sysno;
 
 use super::{Fd, Result, call, perform};
 
+/// The flags of mount(2): `MS_*`.
+pub type MountFlags = c_ulong;
+
 /// mount(2) of a file system by type. `data` are its own options, `c""` for none.
 /// With MS_BIND in the flags it is `bind`, of the path `kind`.
 #[inline(never)]
-pub fn mount(kind: &CStr, target: &CStr, flags: u64, data: &CStr) -> Result<()> {
+pub fn mount(kind: &CStr, target: &CStr, flags: MountFlags, data: &CStr) -> Result<()> {
     // SAFETY: all four strings are NUL-terminated and only read. The source of a file system
     // without a device is a free text; the type's name is what mountinfo then shows.
     unsafe {
@@ -32,7 +35,7 @@ pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
 /// mount(2) that changes flags: of the file system as such, or with MS_BIND of
 /// this one mount of it, whose flags become exactly those given.
 #[inline(never)]
-pub fn remount(target: &CStr, flags: u64) -> Result<()> {
+pub fn remount(target: &CStr, flags: MountFlags) -> Result<()> {
     let none = null::<c_char>();
     let flags = flags | libc::MS_REMOUNT;
     // SAFETY: the path is NUL-terminated and only read; the rest may be null.
@@ -50,8 +53,14 @@ struct Attributes {
 
 /// mount_setattr(2): sets and clears flags (`MOUNT_ATTR_*`) of a mount and, if
 /// asked to, of all below it. ENOSYS before Linux 5.12.
-pub fn change_attributes(mount: Fd, set: u64, clear: u64, recursive: bool) -> Result<()> {
+pub fn change_attributes(
+    mount: Fd,
+    set: MountFlags,
+    clear: MountFlags,
+    recursive: bool,
+) -> Result<()> {
     let flags = if recursive { libc::AT_RECURSIVE } else { 0 };
+    let (set, clear): (u64, u64) = (set as _, clear as _);
     set_attributes(mount, flags, Attributes { set, clear, propagation: 0, userns: 0 })
 }
 

@@ -5,7 +5,7 @@ use core::ffi::c_int;
 use syscalls::Sysno;
 
 use super::process::prctl;
-use super::{Result, call, left_out, perform};
+use super::{Result, arch, call, left_out, perform};
 
 /// The kernel's `struct __user_cap_header_struct`, for this process.
 #[repr(C)]
@@ -68,16 +68,16 @@ pub fn set_no_new_privileges() -> Result<()> {
 /// namespace does not map.
 pub fn set_groups(groups: &[u32]) -> Result<()> {
     // SAFETY: the kernel reads as many as the length says.
-    unsafe { perform!(Sysno::setgroups, groups.len(), groups.as_ptr()) }
+    unsafe { perform!(arch::SETGROUPS, groups.len(), groups.as_ptr()) }
 }
 
 /// setresgid(2) and then setresuid(2), all three of each. Away from 0 this
 /// empties the permitted and effective sets.
 pub fn set_ids(user: u32, group: u32) -> Result<()> {
     // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::setresgid, group, group, group) }?;
+    unsafe { perform!(arch::SETRESGID, group, group, group) }?;
     // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::setresuid, user, user, user) }
+    unsafe { perform!(arch::SETRESUID, user, user, user) }
 }
 
 /// keyctl(2) KEYCTL_JOIN_SESSION_KEYRING: a new and empty session keyring.

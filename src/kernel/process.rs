@@ -1,6 +1,6 @@
 //! Processes: their making, their ends, and their attributes.
 
-use core::ffi::{CStr, c_char, c_int, c_long, c_void};
+use core::ffi::{CStr, c_char, c_int, c_long, c_ulong, c_void};
 use core::ptr::{NonNull, null};
 use core::slice;
 
@@ -66,13 +66,13 @@ pub unsafe fn begin_with(stack: NonNull<usize>, main: fn(&mut Given) -> u8) -> !
         (Argv::from_raw(stack.add(1).cast()), Argv::from_raw(stack.add(stack.read() + 2).cast()))
     };
     let caller = [libc::AT_EUID, libc::AT_EGID].map(|kind| {
-        let mut pair = environment.behind().cast::<[u64; 2]>();
+        let mut pair = environment.behind().cast::<[c_ulong; 2]>();
         // SAFETY: the last pair is of AT_NULL. (Both kinds are there since long before Linux 3.)
         unsafe {
             while (*pair)[0] != kind && (*pair)[0] != libc::AT_NULL {
                 pair = pair.add(1);
             }
-            (*pair)[1] as u32
+            (*pair)[1] as _
         }
     });
     // SAFETY: argc, and as many pointers to strings, which nobody else reads yet.
@@ -287,13 +287,9 @@ pub fn own_pid() -> Pid {
 
 /// nanosleep(2), for so many milliseconds.
 pub fn sleep(milliseconds: u32) {
-    let time = libc::timespec {
-        tv_sec: i64::from(milliseconds / 1000),
-        tv_nsec: i64::from(milliseconds % 1000) * 1_000_000,
-    };
-    // SAFETY: the time is read during the call. A signal may cut the sleep short, which callers,
-    // who sleep between two looks, do not mind.
-    let _ = unsafe { call!(Sysno::nanosleep, &raw const time, null::<u8>()) };
+    let time = [milliseconds / 1000, milliseconds % 1000 * 1_000_000].map(u64::from);
+    // A signal may cut the sleep short, which callers, who sleep between two looks, do not mind.
+    let _ = arch::sleep(&time);
 }
 
 /// A limit of this process, by number: soft and hard (prlimit(2)).

@@ -6,7 +6,7 @@ use core::ptr::null;
 
 use syscalls::Sysno;
 
-use super::{Errno, Result, call, perform};
+use super::{Errno, Result, arch, perform};
 
 /// The kernel's signal set: a bit for each signal, the lowest for signal 1.
 type Set = u64;
@@ -16,14 +16,9 @@ const ALL: Set = Set::MAX;
 /// The highest signal number (`_NSIG`).
 pub const LAST_SIGNAL: c_int = 64;
 
-/// The kernel's `struct sigaction`; only its handler is ever other than zero.
-#[repr(C)]
-struct Action {
-    handler: usize,
-    flags: usize,
-    restorer: usize,
-    mask: Set,
-}
+/// The kernel's `struct sigaction`, which is so long at most, and begins with the handler
+/// everywhere. Flags, mask and what else there is are zero here, in whatever order.
+type Action = [usize; 5];
 
 fn set_mask(mask: Set) -> Result<()> {
     let none = null::<Set>();
@@ -51,10 +46,16 @@ pub fn unblock_signals() -> Result<()> {
 /// Gives a signal its default action. An ignored signal stays ignored through
 /// execve(2); an ignored SIGCHLD also loses the exit statuses of children.
 pub fn default_action(signal: c_int) -> Result<()> {
-    let action = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+    let action: Action = [libc::SIG_DFL; 5];
     let none = null::<Action>();
     // SAFETY: the action is read during the call and names no handler of ours.
     unsafe { perform!(Sysno::rt_sigaction, signal, &raw const action, none, size_of::<Set>()) }
+}
+
+/// Takes the SIGPIPE that a write of this process's own brought about, if that is blocked.
+pub fn forget_broken_pipe() {
+    // EAGAIN if there is none.
+    let _ = arch::timed_wait(&(1 << (libc::SIGPIPE - 1)), Some(&[0; 2]));
 }
 
 /// The moment that never comes.
@@ -66,10 +67,7 @@ const SECOND: u64 = 1_000_000_000;
 /// clock_gettime(2): nanoseconds of CLOCK_MONOTONIC, which the waits below go by.
 #[inline(never)]
 fn now() -> Result<u64> {
-    let mut time = [0; 2];
-    // SAFETY: the kernel writes a timespec of 64 bits: seconds and nanoseconds.
-    unsafe { perform!(Sysno::clock_gettime, libc::CLOCK_MONOTONIC, time.as_mut_ptr()) }?;
-    let [seconds, nanoseconds] = time;
+    let [seconds, nanoseconds] = arch::clock()?;
     Ok(seconds * SECOND + nanoseconds)
 }
 
@@ -81,24 +79,18 @@ pub fn after(seconds: u64) -> Result<u64> {
 /// Waits for one of the blocked signals and takes it. 0 once a moment has come, even if
 /// signals come all the time.
 pub fn wait_for_signal(until: u64) -> Result<c_int> {
-    let all = ALL;
-    let none = null::<u8>();
     loop {
         let left;
-        let mut limit = null();
+        let mut limit = None;
         if until != NEVER {
             let time = until.saturating_sub(now()?);
             if time == 0 {
                 return Ok(0);
             }
             left = [time / SECOND, time % SECOND];
-            limit = left.as_ptr();
+            limit = Some(&left);
         }
-        // SAFETY: the set and the time limit, a timespec of 64 bits, are read during the call; no
-        // details are asked for.
-        match unsafe {
-            call!(Sysno::rt_sigtimedwait, &raw const all, none, limit, size_of::<Set>())
-        } {
+        match arch::timed_wait(&ALL, limit) {
             Ok(signal) => return Ok(signal as c_int),
             // Stopped and continued; or the time is up, which the clock has to say.
             Err(Errno::EINTR | Errno::EAGAIN) => {}
@@ -110,10 +102,11 @@ pub fn wait_for_signal(until: u64) -> Result<c_int> {
 /// Whether a signal is ignored, as the caller may have had it: nohup(1), or a shell's
 /// command in the background. (The call fails for what is no signal.)
 pub fn is_ignored(signal: c_int) -> bool {
-    let mut action = Action { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
+    let mut action: Action = [libc::SIG_DFL; 5];
     let none = null::<Action>();
     // SAFETY: the action is written during the call.
     let asked =
         unsafe { perform!(Sysno::rt_sigaction, signal, none, &raw mut action, size_of::<Set>()) };
-    asked.is_ok() && action.handler == libc::SIG_IGN
+    let [handler, ..] = action;
+    asked.is_ok() && handler == libc::SIG_IGN
 }

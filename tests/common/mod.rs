@@ -19,6 +19,46 @@ use std::time::{Duration, Instant};
 
 /// Whether the tests are those of tests/old_kernel.rs.
 pub const OLD_KERNEL: bool = matches!(env!("CARGO_CRATE_NAME").as_bytes(), b"old_kernel");
+/// Whether the tests are of i686, which x86_64 machines run besides their own.
+const I686: bool = cfg!(target_arch = "x86");
+
+/// How the C compiler is told to build for that. The kernel's headers are the machine's own.
+const M32: &[&str] =
+    if I686 { &["-m32", "-idirafter", "/usr/include/x86_64-linux-gnu"] } else { &[] };
+
+/// Builds a static program of C, to run in a container.
+pub fn cc(source: &Path, out: &Path) {
+    let mut cc = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"]);
+    let built = cc.arg(out).arg(source).args(M32).status();
+    assert!(built.unwrap().success(), "cannot build {}", source.display());
+}
+
+/// What programs of the machine's own take, which the default filter ends where the tests are
+/// of the other architecture.
+pub const OF_THE_HOST: &[&str] = if I686 { &["--security-opt", "seccomp=unconfined"] } else { &[] };
+
+/// The calls in whose place thimble makes another where words have 32 bits, and that one.
+const NAMED_ANEW: &[(&str, &str)] = &[
+    ("fstat", "fstat64"),
+    ("fstatfs", "fstatfs64"),
+    ("mmap", "mmap2"),
+    ("nanosleep", "clock_nanosleep_time64"),
+    ("rt_sigtimedwait", "rt_sigtimedwait_time64"),
+    ("setgroups", "setgroups32"),
+    ("setresgid", "setresgid32"),
+    ("setresuid", "setresuid32"),
+];
+
+/// The name that a call of thimble's has here, by the one where words have 64 bits.
+pub fn named_here(name: &str) -> &str {
+    let other = NAMED_ANEW.iter().find(|(wide, _)| *wide == name);
+    other.filter(|_| cfg!(target_pointer_width = "32")).map_or(name, |(_, narrow)| narrow)
+}
+
+/// And the other way round.
+pub fn named_widely(name: &str) -> &str {
+    NAMED_ANEW.iter().find(|(_, narrow)| *narrow == name).map_or(name, |(wide, _)| wide)
+}
 
 /// The program under test: what `make test` built, or else cargo's debug build.
 pub fn thimble() -> PathBuf {
@@ -74,11 +114,12 @@ pub fn hiding(call: &str, name: &str, program: &Path) -> PathBuf {
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let script = place.join(format!("{own}.{name}.{call}.sh"));
     let make = format!(
-        "cc -static -O1 -o {new} tests/tools/without.c && mv {new} {without} && \
+        "cc {m32} -static -O1 -o {new} tests/tools/without.c && mv {new} {without} && \
          printf '#!/bin/sh\\nexec {without} {} {} \"$@\"\\n' > {new} && chmod 755 {without} {new} && \
          mv {new} {script}",
         calls.join(","),
         fs::canonicalize(program).unwrap().display(),
+        m32 = M32.join(" "),
         new = place.join(format!("{own}.{}.{number}", std::process::id())).display(),
         without = place.join("without").display(),
         script = script.display(),
@@ -89,11 +130,17 @@ pub fn hiding(call: &str, name: &str, program: &Path) -> PathBuf {
 
 /// An image that `tests/tools/image.sh` makes, made if it is not there.
 pub fn image(kind: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/images").join(kind);
+    let images = if I686 { "target/images-i386" } else { "target/images" };
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(images).join(kind);
     if !root.join(".complete").exists() {
         static MAKING: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _one = MAKING.lock().unwrap();
-        let made = Command::new("tests/tools/image.sh").arg(kind).arg(&root).status().unwrap();
+        let made = Command::new("tests/tools/image.sh")
+            .arg(kind)
+            .arg(&root)
+            .args(I686.then_some("i386"))
+            .status()
+            .unwrap();
         assert!(made.success(), "cannot make the image {kind}");
     }
     root
@@ -421,9 +468,10 @@ pub fn thimble_without() -> PathBuf {
         let built = command(cargo, &["build", "--quiet", "--locked", "--features", "leave-out"])
             .args(["--bin", "thimble", "--target-dir"])
             .arg(&target)
+            .args(I686.then_some("--target=i686-unknown-linux-gnu"))
             .status();
         assert!(built.unwrap().success(), "cannot build the program with the feature leave-out");
-        target.join("debug/thimble")
+        target.join(if I686 { "i686-unknown-linux-gnu/debug" } else { "debug" }).join("thimble")
     };
     static MADE: OnceLock<PathBuf> = OnceLock::new();
     let program = BUILT.get_or_init(build);
@@ -437,13 +485,10 @@ pub fn probe() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let build = || {
         let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let (place, own) = (project.join("target/probe"), std::process::id());
-        let new = project.join(format!("target/probe.{own}"));
-        let built = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"])
-            .arg(&new)
-            .arg(project.join("tests/probes/probe.c"))
-            .status();
-        assert!(built.unwrap().success(), "cannot build the probe");
+        let name = if I686 { "target/probe-i386" } else { "target/probe" };
+        let place = project.join(name);
+        let new = project.join(format!("{name}.{}", std::process::id()));
+        cc(&project.join("tests/probes/probe.c"), &new);
         fs::rename(new, &place).unwrap();
         place
     };
@@ -456,6 +501,8 @@ pub fn probe_root() -> tempfile::TempDir {
     for directory in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
         fs::create_dir(root.path().join(directory)).unwrap();
     }
-    fs::copy(probe(), root.path().join("bin/probe")).unwrap();
+    // By another process: none that a test starts meanwhile has the copy open for writing.
+    let copied = command("cp", &[probe(), root.path().join("bin/probe")]).status();
+    assert!(copied.unwrap().success());
     root
 }

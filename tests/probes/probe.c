@@ -126,7 +126,7 @@ static int terminal(char **a)
 {
     char byte[] = "x";
     /* ioctl(3) would cut the request short. */
-    long answer = syscall(SYS_ioctl, 0, strtoul(argument(a, 0), 0, 0), byte);
+    long answer = syscall(SYS_ioctl, 0, (long)strtoull(argument(a, 0), 0, 0), byte);
     /* That only a console knows this request is the driver's answer: it got there. */
     return answer < 0 && errno == ENOTTY ? 0 : refused_if(answer, "ioctl");
 }
@@ -259,7 +259,7 @@ static int signals(char **a)
     (void)a;
     pid_t parent = getppid();
     /* It passes them on to this process; those that the C library keeps for itself, too. */
-    unsigned long all = ~0ul;
+    unsigned long long all = ~0ull;
     if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all))
         return 2;
     for (int number = 1; number <= 64; number++)
@@ -402,7 +402,7 @@ static int call(char **a)
 }
 
 /* i386: getpid by the 32-bit way in. */
-static int i386(char **a)
+static int by_i386(char **a)
 {
     (void)a;
 #ifdef __x86_64__
@@ -441,7 +441,7 @@ static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "connect", connecting }, { "queue", queue }, { "make-queue", make_queue },
     { "remove-queue", remove_queue }, { "hostname", hostname }, { "rename-host", rename_host },
     { "group", group }, { "drop-groups", drop_groups }, { "inheritable", inheritable },
-    { "root", root }, { "text", text }, { "call", call }, { "i386", i386 },
+    { "root", root }, { "text", text }, { "call", call }, { "i386", by_i386 },
     { "wordless", wordless }, { "exchange", exchange },
 };
 

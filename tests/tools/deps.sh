@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and is missing: deps.sh MUSL-TARGET.
+# Installs what the tests need and is missing: deps.sh TARGET [i686], the latter for
+# those of i686 on an x86_64 machine.
 # On Debian and as root it does so by itself; elsewhere it says what is missing.
 set -eu
 musl=$1
@@ -7,9 +8,16 @@ missing=
 # command=package
 for need in cc=gcc strace=strace debootstrap=debootstrap hyperfine=hyperfine \
     newuidmap=uidmap bwrap=bubblewrap unshare=util-linux setpriv=util-linux readelf=binutils \
-    python3=python3 dpkg-deb=dpkg ip=iproute2 cpio=cpio qemu-system-x86_64=qemu-system-x86; do
+    python3=python3 dpkg-deb=dpkg ip=iproute2 cpio=cpio qemu-system-x86_64=qemu-system-x86 \
+    qemu-riscv64-static=qemu-user-static; do
     command -v "${need%%=*}" >/dev/null || missing="$missing ${need#*=}"
 done
+if [ "${2:-}" = i686 ]; then
+    # By themselves, since gcc-multilib cannot be there together with a compiler for others.
+    version=$(cc -dumpversion)
+    [ -e "$(cc -m32 -print-libgcc-file-name)" ] || missing="$missing lib32gcc-${version%%.*}-dev"
+    [ -e /usr/lib32/libc.a ] || missing="$missing libc6-dev-i386"
+fi
 if [ -n "$missing" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         export DEBIAN_FRONTEND=noninteractive

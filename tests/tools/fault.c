@@ -147,6 +147,8 @@ static void answer(pid_t pid, long value)
 {
 #if defined __x86_64__
 	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.rax), value), "answer");
+#elif defined __i386__
+	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.eax), value), "answer");
 #elif defined __aarch64__
 	struct user_regs_struct regs;
 	struct iovec all = { &regs, sizeof regs };
@@ -160,6 +162,8 @@ static void skip(pid_t pid)
 {
 #if defined __x86_64__
 	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_rax), -1L), "skip");
+#elif defined __i386__
+	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_eax), -1L), "skip");
 #elif defined __aarch64__
 	int none = -1;
 	struct iovec call = { &none, sizeof none };

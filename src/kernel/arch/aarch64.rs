@@ -3,6 +3,8 @@
 use core::arch::{asm, naked_asm};
 use core::ffi::{CStr, c_void};
 
+use syscalls::Sysno;
+
 /// Makes `_start`, which calls the given function with the initial stack pointer.
 #[macro_export]
 macro_rules! entry {
@@ -77,38 +79,17 @@ pub unsafe extern "C" fn switch_stack(
     )
 }
 
-/// Copies `length` bytes, lowest address first.
-///
-/// # Safety
-/// `from` is readable and `to` writable for `length` bytes.
-#[inline(always)]
-pub unsafe fn copy_forward(to: *mut u8, from: *const u8, length: usize) {
-    for at in 0..length {
-        // SAFETY: the caller's promise. Volatile, or LLVM would make this a call of memcpy.
-        unsafe { to.add(at).write_volatile(from.add(at).read_volatile()) };
-    }
-}
-
-/// Sets `length` bytes to `byte`.
-///
-/// # Safety
-/// `to` is writable for `length` bytes.
-#[inline(always)]
-pub unsafe fn fill(to: *mut u8, byte: u8, length: usize) {
-    for at in 0..length {
-        // SAFETY: the caller's promise. Volatile, or LLVM would make this a call of memset.
-        unsafe { to.add(at).write_volatile(byte) };
-    }
-}
-
 /// What a seccomp(2) filter sees as this architecture (AUDIT_ARCH_AARCH64).
 pub const AUDIT_ARCH: u32 = 0xc000_00b7;
 
 /// No numbers of another ABI come under this architecture.
 pub const FOREIGN_NUMBERS: u32 = u32::MAX;
 
+/// Nor are there numbers of its own above those.
+pub const OWN_ALLOWED: &[u32] = &[];
+
 /// There are no old interfaces here.
-pub const OWN_DENIED: &[syscalls::Sysno] = &[];
+pub const OWN_DENIED: &[Sysno] = &[Sysno::kexec_file_load];
 
 /// Ends a QEMU that was told to listen (`-semihosting`), with the same status.
 pub const EXIT_DEVICE: &CStr = c"semihosting";

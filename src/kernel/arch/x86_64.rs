@@ -4,6 +4,8 @@
 use core::arch::{asm, naked_asm};
 use core::ffi::{CStr, c_void};
 
+use syscalls::Sysno;
+
 /// Makes `_start`, which calls the given function with the initial stack pointer.
 #[macro_export]
 macro_rules! entry {
@@ -112,19 +114,23 @@ pub const AUDIT_ARCH: u32 = 0xc000_003e;
 /// Numbers from here on are of the x32 ABI (__X32_SYSCALL_BIT).
 pub const FOREIGN_NUMBERS: u32 = 0x4000_0000;
 
-/// System calls that only this architecture has and that a container has no
+/// None above those is its own.
+pub const OWN_ALLOWED: &[u32] = &[];
+
+/// System calls that not every architecture has and that a container has no
 /// use for: the old interfaces to segments, ports and modules.
-pub const OWN_DENIED: &[syscalls::Sysno] = &[
-    syscalls::Sysno::iopl,
-    syscalls::Sysno::ioperm,
-    syscalls::Sysno::modify_ldt,
-    syscalls::Sysno::create_module,
-    syscalls::Sysno::get_kernel_syms,
-    syscalls::Sysno::query_module,
-    syscalls::Sysno::uselib,
-    syscalls::Sysno::_sysctl,
-    syscalls::Sysno::sysfs,
-    syscalls::Sysno::ustat,
+pub const OWN_DENIED: &[Sysno] = &[
+    Sysno::iopl,
+    Sysno::ioperm,
+    Sysno::modify_ldt,
+    Sysno::create_module,
+    Sysno::get_kernel_syms,
+    Sysno::query_module,
+    Sysno::uselib,
+    Sysno::_sysctl,
+    Sysno::sysfs,
+    Sysno::ustat,
+    Sysno::kexec_file_load,
 ];
 
 /// Ends a QEMU that has this device, with the status n * 2 + 1 of its own.

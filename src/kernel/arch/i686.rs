@@ -1,0 +1,176 @@
+//! i686: arguments of a system call in ebx ecx edx esi edi ebp, its number in
+//! eax; those of a function on the stack, lowest first.
+
+use core::arch::{asm, naked_asm};
+use core::ffi::{CStr, c_void};
+
+use syscalls::Sysno;
+
+/// Makes `_start`, which calls the given function with the initial stack pointer.
+#[macro_export]
+macro_rules! entry {
+    ($start:path) => {
+        /// Where the kernel begins the process.
+        #[unsafe(naked)]
+        #[unsafe(no_mangle)]
+        unsafe extern "C" fn _start() -> ! {
+            core::arch::naked_asm!(
+                "xor ebp, ebp", // the outermost frame
+                "mov eax, esp",
+                "and esp, -16",
+                "sub esp, 12",  // aligned to 16 bytes before a call, the argument included
+                "push eax",     // the first argument
+                "call {start}",
+                "ud2",          // it does not return
+                start = sym $start,
+            )
+        }
+    };
+}
+
+/// clone(2) onto a new stack: the parent gets the child's pid or a negative
+/// errno; the child calls `entry(argument)` and never returns into the
+/// frames of its parent. Unlike x86_64, tls comes before child_tid.
+///
+/// # Safety
+/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
+/// uses while the child runs, and `argument` is what `entry` expects.
+#[unsafe(naked)]
+pub unsafe extern "C" fn clone(
+    flags: usize,
+    stack_top: *mut c_void,
+    entry: unsafe extern "C" fn(*mut c_void) -> !,
+    argument: *mut c_void,
+) -> isize {
+    naked_asm!(
+        "push ebx", // which the caller wants back
+        "push esi",
+        "push edi",
+        "mov ebx, [esp + 16]", // flags
+        "mov ecx, [esp + 20]", // stack_top
+        "sub ecx, 16",
+        "mov eax, [esp + 28]",
+        "mov [ecx], eax", // the child finds `argument` where a function expects it,
+        "mov eax, [esp + 24]",
+        "mov [ecx + 4], eax", // and `entry` above it
+        "xor edx, edx",       // no parent_tid
+        "xor esi, esi",       // no tls
+        "xor edi, edi",       // no child_tid
+        "mov eax, {clone}",
+        "int 0x80",
+        "test eax, eax",
+        "jz 2f",
+        "pop edi",
+        "pop esi",
+        "pop ebx",
+        "ret",
+        "2:",
+        "xor ebp, ebp",             // the child's outermost frame
+        "call dword ptr [esp + 4]", // esp is aligned to 16 bytes
+        "ud2",
+        clone = const libc::SYS_clone,
+    )
+}
+
+/// Goes on with `entry(argument)` on another stack and leaves this one behind.
+///
+/// # Safety
+/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
+/// uses from now on, and `argument` is what `entry` expects.
+#[unsafe(naked)]
+pub unsafe extern "C" fn switch_stack(
+    stack_top: *mut c_void,
+    entry: unsafe extern "C" fn(*mut c_void) -> !,
+    argument: *mut c_void,
+) -> ! {
+    naked_asm!(
+        "mov eax, [esp + 4]", // stack_top
+        "mov ecx, [esp + 8]", // entry
+        "mov edx, [esp + 12]",
+        "lea esp, [eax - 16]", // aligned for the call
+        "mov [esp], edx",      // argument
+        "xor ebp, ebp",        // the outermost frame
+        "call ecx",
+        "ud2",
+    )
+}
+
+/// Copies `length` bytes, lowest address first.
+///
+/// # Safety
+/// `from` is readable and `to` writable for `length` bytes.
+#[inline(always)]
+pub unsafe fn copy_forward(to: *mut u8, from: *const u8, length: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear by the calling convention. The
+    // compiler keeps esi for itself, and has it back afterwards.
+    unsafe {
+        asm!("xchg esi, {from}", "rep movsb", "xchg esi, {from}",
+             from = inout(reg) from => _, inout("edi") to => _, inout("ecx") length => _,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// Sets `length` bytes to `byte`.
+///
+/// # Safety
+/// `to` is writable for `length` bytes.
+#[inline(always)]
+pub unsafe fn fill(to: *mut u8, byte: u8, length: usize) {
+    // SAFETY: the caller's promise; the direction flag is clear by the calling convention.
+    unsafe {
+        asm!("rep stosb", inout("edi") to => _, in("al") byte, inout("ecx") length => _,
+             options(nostack, preserves_flags));
+    }
+}
+
+/// What a seccomp(2) filter sees as this architecture (AUDIT_ARCH_I386).
+pub const AUDIT_ARCH: u32 = 0x4000_0003;
+
+/// No numbers of another ABI come under this architecture.
+pub const FOREIGN_NUMBERS: u32 = u32::MAX;
+
+/// Nor are there numbers of its own above those.
+pub const OWN_ALLOWED: &[u32] = &[];
+
+/// System calls that not every architecture has and that a container has no use for: older and
+/// newer ways to mounts and clocks, and the old interfaces to segments, ports and modules.
+///
+/// Not among them is socketcall(2), by which C libraries make their sockets where they are to
+/// run on kernels before Linux 4.3. Its arguments lie in memory, where no filter sees them: by
+/// it, sockets of every family can be had.
+pub const OWN_DENIED: &[Sysno] = &[
+    Sysno::umount,
+    Sysno::stime,
+    Sysno::clock_settime64,
+    Sysno::clock_adjtime64,
+    Sysno::vm86,
+    Sysno::vm86old,
+    Sysno::iopl,
+    Sysno::ioperm,
+    Sysno::modify_ldt,
+    Sysno::create_module,
+    Sysno::get_kernel_syms,
+    Sysno::query_module,
+    Sysno::uselib,
+    Sysno::_sysctl,
+    Sysno::sysfs,
+    Sysno::ustat,
+    Sysno::bdflush,
+];
+
+/// Ends a QEMU that has this device, with the status n * 2 + 1 of its own.
+pub const EXIT_DEVICE: &CStr = c"isa-debug-exit";
+
+/// Writes to the device's port. QEMU's own status has eight bits, so of ours there is room
+/// for seven: what is above is told as 127, and not as what its last bits say.
+///
+/// # Safety
+/// No device behind the port does anything to this process's memory.
+pub unsafe fn leave_machine(port: u32, status: u8) {
+    // SAFETY: no memory is passed (ioperm(2)).
+    let allowed = unsafe { syscalls::raw_syscall!(syscalls::Sysno::ioperm, port, 1, 1) };
+    if allowed == 0 {
+        // SAFETY: the port is this process's, and what it does is the caller's promise.
+        unsafe { asm!("out dx, al", in("dx") port as u16, in("al") status.min(127)) };
+    }
+}
