@@ -115,6 +115,8 @@ pub struct Ending {
     pub reboot: u32,
     /// The number of the device that gets the status; 0 for none.
     pub device: u32,
+    /// Whether a port may still be on its way, its module having been loaded.
+    pub modules: bool,
     /// Whether it is the machine's pid 1, which must not end, and not only that of a pid
     /// namespace.
     pub own: bool,
@@ -122,8 +124,12 @@ pub struct Ending {
 
 impl Ending {
     /// With its power off.
-    pub const POWER_OFF: Ending =
-        Ending { reboot: libc::LINUX_REBOOT_CMD_POWER_OFF as u32, device: 0, own: false };
+    pub const POWER_OFF: Ending = Ending {
+        reboot: libc::LINUX_REBOOT_CMD_POWER_OFF as u32,
+        device: 0,
+        modules: false,
+        own: false,
+    };
 }
 
 /// Something to mount into the root, as it was asked for.

@@ -81,6 +81,7 @@ pub fn main(given: &mut Given) -> u8 {
     let first = given.pid.number() == 1;
     if first {
         config.ending.own = machine::is_own();
+        config.ending.modules = !config.modules.as_slice().is_empty();
         let asked_for = matches!(asked, Ok(Request::Init));
         if config.ending.own || asked_for {
             machine::frame(&config, asked_for, report);

@@ -13,6 +13,7 @@ struct Outcome {
     status: u8,
     signal: u8,
     device: u32,
+    modules: bool,
 }
 
 /// Says how it went, and turns the machine off. In a pid namespace of its own, that ends
@@ -20,7 +21,7 @@ struct Outcome {
 #[cold]
 #[inline(never)]
 pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
-    let outcome = Outcome { status, signal, device: ending.device };
+    let outcome = Outcome { status, signal, device: ending.device, modules: ending.modules };
     // What still runs could write on, and keeps files open.
     kernel::end_all();
     aside(&outcome, tell);
@@ -31,10 +32,12 @@ pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
     }
     kernel::reboot(ending.reboot);
     kernel::reboot(libc::LINUX_REBOOT_CMD_HALT as u32);
-    while ending.own {
+    if !ending.own {
+        kernel::exit(status);
+    }
+    loop {
         kernel::sleep(u32::MAX);
     }
-    kernel::exit(status)
 }
 
 /// Does something in a process of its own, and gives it up if that takes too long.
@@ -77,7 +80,7 @@ fn tell(outcome: &Outcome) {
     }
     // A port appears a moment after its module.
     let mut found = port();
-    for _ in 0..50 {
+    for _ in 0..if outcome.modules { 50 } else { 0 } {
         if found.as_ref().err() != Some(&Errno::ENODEV) {
             break;
         }

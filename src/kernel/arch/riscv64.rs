@@ -94,3 +94,12 @@ pub const OWN_ALLOWED: &[u32] = &[];
 
 /// There are no old interfaces here.
 pub const OWN_DENIED: &[Sysno] = &[Sysno::kexec_file_load];
+
+/// No such device is known here.
+pub const EXIT_DEVICE: &core::ffi::CStr = c" ";
+
+/// Does nothing.
+///
+/// # Safety
+/// There is nothing to mind.
+pub unsafe fn leave_machine(_: u32, _: u8) {}
