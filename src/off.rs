@@ -32,10 +32,12 @@ pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
     }
     kernel::reboot(ending.reboot);
     kernel::reboot(libc::LINUX_REBOOT_CMD_HALT as u32);
-    while ending.own {
+    if !ending.own {
+        kernel::exit(status)
+    }
+    loop {
         kernel::sleep(u32::MAX);
     }
-    kernel::exit(status)
 }
 
 /// Does something in a process of its own, and gives it up if that takes too long.
