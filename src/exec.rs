@@ -11,7 +11,7 @@ use crate::init;
 use crate::isolate::link::Link;
 use crate::isolate::program::{self, Entry};
 use crate::isolate::{accounts, descriptors, environment, running, seccomp};
-use crate::kernel::{self, Argv, Errno, Fd, Given, List, left_out};
+use crate::kernel::{self, Argv, Errno, Fd, Given, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -57,9 +57,9 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
             report.step(Step::Groups, given_up);
         }
     }
-    // Everybody inside could read what the child is called with, while it is not the program.
-    let mut shown = List::new();
-    report.step(Step::CollectEnvironment, shown.extend(given.shown));
+    // Everybody inside could read what the child is called with, while it is not the program;
+    // and who is just reading that reads this process's memory also when it is. So they stay
+    // blank.
     if !left_out(c"command line") {
         given.shown.fill(0);
     }
@@ -81,9 +81,6 @@ pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
     let variables = environment::vector(&environment);
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
-    for (byte, was) in given.shown.iter_mut().zip(shown.as_slice()) {
-        *byte = *was;
-    }
     report.undo.child = Some(program);
     link.keep_host_end();
     descriptors::let_go(config);

@@ -63,9 +63,9 @@ fn does_all_that_comes_before_the_clone(architecture: &str, emulator: &str) {
     }
     // Everything up to the clone, told step by step, and taken back.
     let name = unique_name();
-    let limits = ["--pids-limit", "5", "--cgroup-parent", &name, "--name", &name];
+    let limits = ["--pids-limit", "5", "--name", &name];
     let options =
-        [&["run", "--verbose", "-e", "A=b"], &limits[..], &["-v", "/etc:/mnt", root, "true"]];
+        [&["run", "--verbose", "-e", "A=b"], &limits[..], &["-v", "/etc:/tmp", root, "true"]];
     let (there, here) = both(&options.concat());
     let clone = "thimble: clone";
     let told = before(&there.err, clone);
