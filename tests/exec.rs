@@ -636,9 +636,14 @@ fn nobody_gets_hold_of_the_runner(user: bool) {
         assert_eq!(Watched::new(user, "").opened(&[], words, status, 500), "", "{words:?}");
         // The control.
         let without = if words[0] == "probe" { "undumpable,command line" } else { "own copy" };
-        let opened = Watched::new(user, without).opened(&[], words, status, 60);
+        let watched = Watched::new(user, without);
         let want = if words[0] == "probe" { &["mem", "cmdline"][..] } else { &["host"] };
-        let all = want.iter().all(|word| opened.contains(word));
+        // Each is a matter of luck, so some more if there was none.
+        let mut opened = String::new();
+        let all = (0..20).any(|_| {
+            opened.push_str(&watched.opened(&[], words, status, 60));
+            want.iter().all(|word| opened.contains(word))
+        });
         assert!(all, "{words:?}, the control: {opened}");
     }
 }
