@@ -334,6 +334,9 @@ fn after_a_pivot_the_hosts_tree_is_gone_also_for_who_unmounts_the_root() {
 
 #[test]
 fn who_is_in_a_chroot_already_gets_a_container_with_no_way_out_of_either() {
+    if OLD_KERNEL {
+        return; // there it is a script, which runs what is not in the chroot
+    }
     // The chroot is a mount, and what it is mounted on is shared, as hosts have it: the kernel
     // pivots no such root away, and a second chroot alone does not hold.
     let set = "set -e; cd \"$1\"; mount -t tmpfs none .; cd \"$1\"; mkdir jail; mount --bind jail jail; \

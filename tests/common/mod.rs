@@ -449,11 +449,11 @@ pub fn golden(name: &str, text: &str) {
     );
 }
 
-/// Waits until something holds, ten seconds at most.
+/// Waits until something holds, thirty seconds at most.
 pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(10), "not within ten seconds: {what}");
+        assert!(start.elapsed() < Duration::from_secs(30), "not within thirty seconds: {what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

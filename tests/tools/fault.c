@@ -142,6 +142,12 @@ static const char *text(pid_t pid, const struct __ptrace_syscall_info *info)
 	return line;
 }
 
+/* A process may be killed while it is held: its end is what comes next. */
+static int reached(long failed)
+{
+	return !failed || errno == ESRCH;
+}
+
 static void hold(void)
 {
 	char byte;
@@ -151,28 +157,28 @@ static void hold(void)
 static void answer(pid_t pid, long value)
 {
 #if defined __x86_64__
-	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.rax), value), "answer");
+	need(reached(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.rax), value)), "answer");
 #elif defined __i386__
-	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.eax), value), "answer");
+	need(reached(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.eax), value)), "answer");
 #elif defined __aarch64__
 	struct user_regs_struct regs;
 	struct iovec all = { &regs, sizeof regs };
-	need(!ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all), "answer");
+	need(reached(ptrace(PTRACE_GETREGSET, pid, NT_PRSTATUS, &all)), "answer");
 	regs.regs[0] = value;
-	need(!ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &all), "answer");
+	need(reached(ptrace(PTRACE_SETREGSET, pid, NT_PRSTATUS, &all)), "answer");
 #endif
 }
 
 static void skip(pid_t pid)
 {
 #if defined __x86_64__
-	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_rax), -1L), "skip");
+	need(reached(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_rax), -1L)), "skip");
 #elif defined __i386__
-	need(!ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_eax), -1L), "skip");
+	need(reached(ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.orig_eax), -1L)), "skip");
 #elif defined __aarch64__
 	int none = -1;
 	struct iovec call = { &none, sizeof none };
-	need(!ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &call), "skip");
+	need(reached(ptrace(PTRACE_SETREGSET, pid, NT_ARM_SYSTEM_CALL, &call)), "skip");
 #endif
 }
 
