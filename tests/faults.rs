@@ -309,6 +309,13 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     mapped("open_tree", "0", ""),
     mapped("mount_setattr", "0", ""),
+    mapped("move_mount", "0", ""),
+    Unnoticed {
+        mode: "root, --bare -t",
+        // How the host's devpts is called where it is still to be seen from.
+        differs: &["a terminal of the host's", "/dev/pts/0", "/dev/pts/1", "/dev/pts/2"],
+        ..unnoticed("pivot_root", &[libc::EINVAL], "likewise")
+    },
     unnoticed("pivot_root", &[libc::EINVAL], "as in an initramfs: moved to the top instead"),
     unnoticed("close_range", &[libc::ENOSYS], "before Linux 5.9: one by one"),
     unnoticed("mount_setattr", &[libc::ENOSYS], "before Linux 5.12: by remounts"),
@@ -382,6 +389,11 @@ const UNNOTICED: &[Unnoticed] = &[
         mode: "root, time is up",
         ..first("kill", ANY, "1", "the stop signal: whoever does not end by it is killed")
     },
+    Unnoticed {
+        mode: "root, time is up",
+        ..first("rt_sigaction", ANY, "2", "a signal counts as one that the caller does not ignore")
+    },
+    Unnoticed { mode: "root, time is up", ..first("rt_sigaction", ANY, "3", "likewise") },
     Unnoticed {
         mode: "root, time is up",
         process: "",
@@ -861,7 +873,10 @@ impl Place {
                 link = "the caller's terminal".into();
             }
             // Of the host's devpts, seen from where that is not.
-            if link.strip_prefix('/').is_some_and(|rest| rest.parse::<u32>().is_ok()) {
+            // (Or from where it still is: its own would be the first, and the fault tool has one.)
+            let number =
+                link.strip_prefix('/').map(|rest| rest.strip_prefix("dev/pts/").unwrap_or(rest));
+            if number.is_some_and(|rest| rest.parse::<u32>().is_ok()) && link != "/dev/pts/0" {
                 link = "a terminal of the host's".into();
             }
             let kind = link.split(":[").next().unwrap(); // and not which pipe
@@ -874,6 +889,17 @@ impl Place {
             let shared = link(&place) == link(Path::new("/proc/self"));
             seen.push(format!("{entry} {}", if shared { "the host's" } else { "its own" }));
         }
+        if Place::ends(pid) {
+            seen.clear();
+        }
+    }
+
+    /// Whether a process is ending (PF_EXITING), and loses one thing after the other while it
+    /// is looked at.
+    fn ends(pid: usize) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let flags = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(6));
+        flags.is_none_or(|flags| flags.parse::<u32>().unwrap() & 4 != 0)
     }
 
     /// The container, seen from outside while the program is about to begin. (What pid 1 is
@@ -929,10 +955,14 @@ impl Place {
             let parent = parent.lines().find_map(|line| line.strip_prefix("PPid:\t"));
             seen.push(format!("pid file {}", text.strip_suffix('\n') == parent));
         }
-        let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+        // While others come and go, one reading of the list may miss a line.
+        let locks: String = (0..5).filter_map(|_| fs::read_to_string("/proc/locks").ok()).collect();
         let own = format!(" {first} ");
         // One more while it sweeps, which may be now or over.
         seen.push(format!("locks {}", locks.lines().any(|line| line.contains(&own))));
+        if Place::ends(program) {
+            seen.clear();
+        }
         seen
     }
 
@@ -1107,7 +1137,8 @@ impl Case {
         let waits_on = |seen: &Vec<String>| {
             told.status != usual.status && seen.contains(&String::from("NStgid:"))
         };
-        let other = |seen: &&Vec<String>| !known.contains(seen) && !waits_on(seen);
+        let other =
+            |seen: &&Vec<String>| !seen.is_empty() && !known.contains(seen) && !waits_on(seen);
         if let Some(now) = waiting(told).iter().find(other) {
             let usual = known.last().map_or(&[][..], |seen| seen);
             return Err(format!("another container: {}", difference(usual, now)));
