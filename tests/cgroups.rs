@@ -560,6 +560,9 @@ fn an_ordinary_user_has_limits_in_cgroup_v1_beside_his_other_processes() {
 
 #[test]
 fn a_hundred_thimbles_of_a_user_leave_one_cgroup_at_once_and_the_last_one_makes_it_as_it_was() {
+    if OLD_KERNEL {
+        return; // there a shell and the filter come first, which are no thimbles in that cgroup
+    }
     let (unified, setting) = v2();
     let user = Ordinary::new();
     let own = Delegated::below(&unified);
