@@ -1,7 +1,7 @@
 //! aarch64: arguments of a system call in x0 to x5, its number in x8.
 
-use core::arch::{asm, naked_asm};
-use core::ffi::{CStr, c_void};
+use core::arch::asm;
+use core::ffi::CStr;
 
 use syscalls::Sysno;
 
@@ -25,21 +25,8 @@ macro_rules! entry {
     };
 }
 
-/// clone(2) onto a new stack: the parent gets the child's pid or a negative
-/// errno; the child calls `entry(argument)` and never returns into the
-/// frames of its parent. Unlike x86_64, tls comes before child_tid.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
-/// uses while the child runs, and `argument` is what `entry` expects.
-#[unsafe(naked)]
-pub unsafe extern "C" fn clone(
-    flags: usize,
-    stack_top: *mut c_void,
-    entry: unsafe extern "C" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> isize {
-    naked_asm!(
+trampolines! {
+    clone:
         "stp x2, x3, [x1, #-16]!", // the child finds `entry` and `argument` on its stack
         "mov x2, xzr",             // no parent_tid
         "mov x3, xzr",             // no tls
@@ -54,29 +41,13 @@ pub unsafe extern "C" fn clone(
         "ldp x1, x0, [sp], #16",
         "blr x1",
         "brk #0",
-        clone = const libc::SYS_clone,
-    )
-}
-
-/// Goes on with `entry(argument)` on another stack and leaves this one behind.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
-/// uses from now on, and `argument` is what `entry` expects.
-#[unsafe(naked)]
-pub unsafe extern "C" fn switch_stack(
-    stack_top: *mut c_void,
-    entry: unsafe extern "C" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> ! {
-    naked_asm!(
+    switch_stack:
         "mov sp, x0",
         "mov x0, x2",
         "mov x29, xzr", // the outermost frame
         "mov x30, xzr",
         "blr x1",
         "brk #0",
-    )
 }
 
 /// What a seccomp(2) filter sees as this architecture (AUDIT_ARCH_AARCH64).

@@ -2,9 +2,6 @@
 //! Arguments of 64 bits would take an even register and the next one; no call
 //! that thimble makes has one.
 
-use core::arch::naked_asm;
-use core::ffi::c_void;
-
 use syscalls::Sysno;
 
 /// Makes `_start`, which calls the given function with the initial stack pointer.
@@ -38,21 +35,8 @@ macro_rules! entry {
     };
 }
 
-/// clone(2) onto a new stack: the parent gets the child's pid or a negative
-/// errno; the child calls `entry(argument)` and never returns into the
-/// frames of its parent. Unlike x86_64, tls comes before child_tid.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
-/// uses while the child runs, and `argument` is what `entry` expects.
-#[unsafe(naked)]
-pub unsafe extern "C" fn clone(
-    flags: usize,
-    stack_top: *mut c_void,
-    entry: unsafe extern "C" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> isize {
-    naked_asm!(
+trampolines! {
+    clone:
         "push {{r4, r7}}",         // which the caller wants back
         "stmdb r1!, {{r2, r3}}",   // the child finds `entry` and `argument` on its stack
         "mov r2, #0",              // no parent_tid
@@ -71,29 +55,13 @@ pub unsafe extern "C" fn clone(
         "mov r0, r2",
         "blx r1",
         "udf #0",
-        clone = const libc::SYS_clone,
-    )
-}
-
-/// Goes on with `entry(argument)` on another stack and leaves this one behind.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
-/// uses from now on, and `argument` is what `entry` expects.
-#[unsafe(naked)]
-pub unsafe extern "C" fn switch_stack(
-    stack_top: *mut c_void,
-    entry: unsafe extern "C" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> ! {
-    naked_asm!(
+    switch_stack:
         "mov sp, r0",
         "mov r0, r2",
         "mov r11, #0", // the outermost frame
         "mov lr, #0",
         "blx r1",
         "udf #0",
-    )
 }
 
 /// What a seccomp(2) filter sees as this architecture (AUDIT_ARCH_ARM).
@@ -121,12 +89,3 @@ pub const OWN_DENIED: &[Sysno] = &[
     Sysno::pciconfig_read,
     Sysno::pciconfig_write,
 ];
-
-/// No such device is known here.
-pub const EXIT_DEVICE: &core::ffi::CStr = c" ";
-
-/// Does nothing.
-///
-/// # Safety
-/// There is nothing to mind.
-pub unsafe fn leave_machine(_: u32, _: u8) {}

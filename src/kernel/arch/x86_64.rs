@@ -1,8 +1,7 @@
 //! x86_64: arguments of a system call in rdi rsi rdx r10 r8 r9, its number in
 //! rax; `syscall` overwrites rcx and r11.
 
-use core::arch::{asm, naked_asm};
-use core::ffi::{CStr, c_void};
+use core::arch::asm;
 
 use syscalls::Sysno;
 
@@ -26,21 +25,8 @@ macro_rules! entry {
     };
 }
 
-/// clone(2) onto a new stack: the parent gets the child's pid or a negative
-/// errno; the child calls `entry(argument)` and never returns into the
-/// frames of its parent.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
-/// uses while the child runs, and `argument` is what `entry` expects.
-#[unsafe(naked)]
-pub unsafe extern "C" fn clone(
-    flags: usize,
-    stack_top: *mut c_void,
-    entry: unsafe extern "C" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> isize {
-    naked_asm!(
+trampolines! {
+    clone:
         "sub rsi, 16",
         "mov [rsi], rdx",     // the child finds `entry` on its stack,
         "mov [rsi + 8], rcx", // and `argument` above it
@@ -58,28 +44,12 @@ pub unsafe extern "C" fn clone(
         "pop rdi", // rsp is stack_top again: aligned for the call
         "call rax",
         "ud2",
-        clone = const libc::SYS_clone,
-    )
-}
-
-/// Goes on with `entry(argument)` on another stack and leaves this one behind.
-///
-/// # Safety
-/// `stack_top` is the 16-byte aligned end of writable memory that nothing else
-/// uses from now on, and `argument` is what `entry` expects.
-#[unsafe(naked)]
-pub unsafe extern "C" fn switch_stack(
-    stack_top: *mut c_void,
-    entry: unsafe extern "C" fn(*mut c_void) -> !,
-    argument: *mut c_void,
-) -> ! {
-    naked_asm!(
+    switch_stack:
         "mov rsp, rdi", // aligned for the call
         "mov rdi, rdx",
         "xor ebp, ebp", // the outermost frame
         "call rsi",
         "ud2",
-    )
 }
 
 /// Copies `length` bytes, lowest address first.
@@ -132,20 +102,3 @@ pub const OWN_DENIED: &[Sysno] = &[
     Sysno::ustat,
     Sysno::kexec_file_load,
 ];
-
-/// Ends a QEMU that has this device, with the status n * 2 + 1 of its own.
-pub const EXIT_DEVICE: &CStr = c"isa-debug-exit";
-
-/// Writes to the device's port. QEMU's own status has eight bits, so of ours there is room
-/// for seven: what is above is told as 127, and not as what its last bits say.
-///
-/// # Safety
-/// No device behind the port does anything to this process's memory.
-pub unsafe fn leave_machine(port: u32, status: u8) {
-    // SAFETY: no memory is passed (ioperm(2)).
-    let allowed = unsafe { syscalls::raw_syscall!(syscalls::Sysno::ioperm, port, 1, 1) };
-    if allowed == 0 {
-        // SAFETY: the port is this process's, and what it does is the caller's promise.
-        unsafe { asm!("out dx, al", in("dx") port as u16, in("al") status.min(127)) };
-    }
-}
