@@ -105,10 +105,7 @@ pub fn let_go(caller: Fd, child: Pid, link: Fd, heard: &mut Heard, report: &mut 
     if !heard.executed {
         return; // it has told why not, or never will
     }
-    let mut line = Text::new();
-    line.push_number(child.number() as u64);
-    line.push_byte(b'\n');
-    report.step(Step::WriteOut, kernel::write_all(STDOUT, line.as_bytes()));
+    report.step(Step::WriteOut, write_pid(STDOUT, child.number() as u64));
     // The caller's process answers, and so is known to have heard it.
     let told = kernel::write_all(caller, b"!").and_then(|()| listen(caller));
     report.step(Step::TellCaller, told);
@@ -158,18 +155,23 @@ fn write_status(fd: u32, line: &mut Text) -> kernel::Result<()> {
     kernel::write_all(Fd::new(fd as usize), line.as_bytes())
 }
 
+/// Writes a pid as a line.
+fn write_pid(fd: Fd, pid: u64) -> kernel::Result<()> {
+    let mut line = Text::new();
+    line.push_number(pid);
+    line.push_byte(b'\n');
+    kernel::write_all(fd, line.as_bytes())
+}
+
 /// Writes a file beside it and renames that, so that whoever reads it finds all of it. A link
 /// there is replaced, and not followed. Gives the file.
 fn write_pid_file(directory: Fd, path: &CStr, pid: u64) -> kernel::Result<Fd> {
-    let (mut new, mut line) = (Text::of(&[path.to_bytes(), b"."]), Text::new());
+    let mut new = Text::of(&[path.to_bytes(), b"."]);
     new.push_number(pid);
-    line.push_number(pid);
-    line.push_byte(b'\n');
     let new = new.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_EXCL;
     let own = kernel::open_at(directory, new, flags)?;
-    let done =
-        kernel::write_all(own, line.as_bytes()).and_then(|()| kernel::rename(directory, new, path));
+    let done = write_pid(own, pid).and_then(|()| kernel::rename(directory, new, path));
     if done.is_err() {
         // Not on the list of what is taken back, so here; the failure that counts is the first.
         let _ = kernel::remove_file(directory, new);

@@ -95,6 +95,7 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         }
         // Ctrl-Z, and now this side: its caller waits for that.
         if signal == libc::SIGTSTP && stop.is_some() {
+            // The shell that waits sets what it wants itself.
             let _ = report.undo.terminal.restore(true);
             report.step(Step::StopSelf, kernel::stop_self());
             terminal::takes(libc::SIGCONT, &report.undo.terminal);

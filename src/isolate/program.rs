@@ -36,8 +36,8 @@ pub struct Entry<'a> {
 }
 
 /// Starts the program, in a process of its own unless it is to be pid 1. When this
-/// returns, it has been executed, or has told
-/// its failure and ended with the exit status for it.
+/// returns, it has been executed, or has told its failure and ended with the exit
+/// status for it.
 pub fn start(
     config: &Config,
     environment: Argv,
@@ -134,10 +134,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
     let mut worst = Errno::ENOENT;
     for directory in Parts::of(path.to_bytes(), b':') {
         let directory = if directory.is_empty() { b"." } else { directory };
-        let mut file = Text::new();
-        file.push(directory);
-        file.push(b"/");
-        file.push(name.to_bytes());
+        let file = Text::of(&[directory, b"/", name.to_bytes()]);
         let Some(file) = file.as_c_str() else { continue };
         match execute(file) {
             Errno::ENOENT | Errno::ENOTDIR => {}

@@ -134,6 +134,10 @@ const ANY_BIT: u16 = 0x45;
 /// BPF: end with the operand as the verdict.
 const RETURN: u16 = 0x06;
 
+/// A whole filter, which lets everything through.
+pub const ALLOW_ALL: Instruction =
+    Instruction { code: RETURN, if_true: 0, if_false: 0, operand: ALLOW };
+
 /// Offsets in `struct seccomp_data`: the number, the architecture, the low
 /// halves of the arguments on a little-endian processor.
 const NUMBER: u32 = 0;

@@ -157,7 +157,8 @@ pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
         // If nothing can be copied, it stays as it is.
         libc::SIGWINCH => drop(copy_size(master)),
         libc::SIGCONT => {
-            // The shell has had the terminal meanwhile. In the background this stops again.
+            // The shell has had the terminal meanwhile. In the background this stops again. What
+            // fails leaves the terminal as the shell had it, and the program goes on.
             let _ = kernel::unblock_one(libc::SIGTTOU);
             let _ = make_raw(terminal);
             let _ = kernel::block_signals();
