@@ -158,22 +158,6 @@ impl Drop for Running {
     }
 }
 
-/// Opens the slave of a new pseudo-terminal, which lives as long as the first of the two.
-fn terminal() -> (File, File) {
-    let master = File::options().read(true).write(true).open("/dev/ptmx").unwrap();
-    let (mut number, unlock) = (0, 0);
-    // SAFETY: both requests take a pointer to an int.
-    let done = unsafe {
-        [
-            libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &mut number),
-            libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &unlock),
-        ]
-    };
-    assert_eq!(done, [0, 0]);
-    let slave = File::options().read(true).write(true).open(format!("/dev/pts/{number}")).unwrap();
-    (master, slave)
-}
-
 /// Lets a command run on a terminal that is its session's.
 fn on_terminal(command: &mut Command, slave: File) -> &mut Command {
     command.stdin(slave);

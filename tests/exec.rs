@@ -70,26 +70,8 @@ fn exec(container: &Container, options: &[&str], words: &[&str]) -> Ran {
 type Told = BTreeMap<String, Vec<String>>;
 
 fn told(reader: &mut dyn BufRead) -> Told {
-    const SAME: &[&str] = &[
-        "Umask",
-        "Uid",
-        "Gid",
-        "Groups",
-        "SigBlk",
-        "SigIgn",
-        "SigCgt",
-        "CapInh",
-        "CapPrm",
-        "CapEff",
-        "CapBnd",
-        "CapAmb",
-        "NoNewPrivs",
-        "Seccomp",
-        "Seccomp_filters",
-        "Threads",
-        "Cpus_allowed",
-        "Mems_allowed",
-    ];
+    const SAME: &[&str] =
+        &["Umask", "SigBlk", "SigIgn", "SigCgt", "Threads", "Cpus_allowed", "Mems_allowed"];
     let (mut told, mut section) = (Told::new(), String::new());
     for line in reader.lines().map(Result::unwrap) {
         if line == "[end]" {
@@ -97,7 +79,9 @@ fn told(reader: &mut dyn BufRead) -> Told {
         }
         if line.starts_with('[') {
             section = line;
-        } else if section != "[status]" || SAME.contains(&line.split(':').next().unwrap()) {
+        } else if section != "[status]"
+            || [RIGHTS, SAME].concat().contains(&line.split(':').next().unwrap())
+        {
             // Without the numbers of processes and pipes.
             let digits = |word: &str| word.chars().all(|c| c.is_ascii_digit());
             let line = match section.as_str() {

@@ -823,25 +823,7 @@ impl Place {
         let text = |name: &str| fs::read_to_string(place.join(name)).unwrap_or_default();
         // The number of a thimble without a name, which its cgroup is named after.
         let unnamed = |text: &str| text.replace(&format!("thimble-{first}"), "thimble-PID");
-        let wanted = [
-            "Umask",
-            "Uid",
-            "Gid",
-            "Groups",
-            "NStgid",
-            "Threads",
-            "SigBlk",
-            "SigIgn",
-            "SigCgt",
-            "CapInh",
-            "CapPrm",
-            "CapEff",
-            "CapBnd",
-            "CapAmb",
-            "NoNewPrivs",
-            "Seccomp",
-            "Seccomp_filters",
-        ];
+        let wanted = ["Umask", "NStgid", "Threads", "SigBlk", "SigIgn", "SigCgt"];
         for line in text("status").lines() {
             let (name, value) = line.split_once(':').unwrap_or_default();
             let value = match name {
@@ -851,7 +833,7 @@ impl Place {
                 "SigBlk" if pid == first => continue,
                 _ => value,
             };
-            if wanted.contains(&name) {
+            if wanted.contains(&name) || RIGHTS.contains(&name) {
                 seen.push(format!("{name}:{value}"));
             }
         }

@@ -49,24 +49,6 @@ fn is_raw(terminal: &File) -> bool {
     raw
 }
 
-/// A pair of terminals.
-fn terminal() -> (File, File) {
-    let master = File::options().read(true).write(true).open("/dev/ptmx").unwrap();
-    let (mut number, unlock) = (0, 0);
-    // SAFETY: both requests take a pointer to an int.
-    let done = unsafe {
-        [
-            libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &mut number),
-            libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &unlock),
-        ]
-    };
-    assert_eq!(done, [0, 0]);
-    let path = format!("/dev/pts/{number}");
-    use std::os::unix::fs::OpenOptionsExt;
-    let slave = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path);
-    (master, slave.unwrap())
-}
-
 impl Caller {
     /// Starts a command on a terminal of its own; what of its descriptors was set before,
     /// stays.

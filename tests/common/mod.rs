@@ -7,10 +7,11 @@ pub mod machine;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs;
+use std::fs::{self, File};
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -524,4 +525,36 @@ pub fn python() -> Vec<(PathBuf, String)> {
         (image.join("lib").join(&libraries), "/opt/lib".into()),
         (image.join("etc/services"), "/etc/services".into()),
     ]
+}
+
+/// What proc_pid_status(5) says of a process's rights.
+pub const RIGHTS: &[&str] = &[
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+];
+
+/// A new pseudo-terminal: the master, and the slave, which lives as long as that.
+pub fn terminal() -> (File, File) {
+    let master = File::options().read(true).write(true).open("/dev/ptmx").unwrap();
+    let (mut number, unlock) = (0, 0);
+    // SAFETY: both requests take a pointer to an int.
+    let done = unsafe {
+        [
+            libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, &mut number),
+            libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, &unlock),
+        ]
+    };
+    assert_eq!(done, [0, 0]);
+    let path = format!("/dev/pts/{number}");
+    let slave = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(path);
+    (master, slave.unwrap())
 }
