@@ -115,7 +115,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     if config.detach {
         report.step(Step::Descriptors, descriptors::let_go_of_output());
     }
-    if config.awaits_program() && !report.has_failed() {
+    if config.awaits_program() && !report.has_failed {
         link::tell_executed(link, report);
     }
 
