@@ -119,6 +119,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
         link::tell_executed(link, report);
     }
 
+    container.program_stack.forget();
     let end = init::attend(program, None, report);
     link::tell_signal(link, end, report);
     end.status()
