@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::init;
 use crate::isolate::link::Link;
 use crate::isolate::program::{self, Entry};
-use crate::isolate::{accounts, descriptors, environment, running, seccomp};
+use crate::isolate::{accounts, descriptors, environment, running, seccomp, terminal};
 use crate::kernel::{self, Argv, Errno, Fd, Given, left_out};
 use crate::report::Report;
 use crate::steps::Step;
@@ -41,6 +41,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     let mut environment = environment::collect(config, None, given.environment, room, report);
     let filter = seccomp::read(config, report);
     let container = running::find(config, None, report);
+    terminal::look_at_callers(config, report); // before the signals are blocked
     let passed_over = ignored & !(1 << (libc::SIGCHLD - 1));
     report.step(Step::BlockSignals, kernel::block_signals_but(passed_over));
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
@@ -49,6 +50,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));
     }
+    let slave = terminal::open_inside(config, &container, stack, report);
     // Where none may be set inside, the caller's would stay. An ordinary user has no choice.
     if container.only_group().is_some() {
         let given_up = kernel::set_groups(&[]);
@@ -76,11 +78,14 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     // A report of its own: what this one has to take back is not to be taken back inside.
     let mut inside = Report::new();
     inside.verbose = config.verbose;
-    let entry = Entry { running: &container, link: &link, ignored };
+    let entry = Entry { running: &container, link: &link, slave, ignored };
     let variables = environment::vector(&environment);
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
     report.undo.child = Some(program);
+    if let Some(slave) = slave {
+        kernel::close(slave); // its end is the program's, and the relays wait for it
+    }
     link.keep_host_end();
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
