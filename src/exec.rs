@@ -12,9 +12,10 @@ use crate::isolate::link::Link;
 use crate::isolate::program::{self, Entry};
 use crate::isolate::{accounts, descriptors, environment, running, seccomp, terminal};
 use crate::kernel::{self, Argv, Errno, Fd, Given, left_out};
-use crate::report::Report;
+use crate::report::{FAILED, Report};
 use crate::steps::Step;
 use crate::text::pack;
+use crate::undo::{self, Heard};
 
 /// Runs a program in a running container to its end and gives its exit status.
 pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
@@ -50,7 +51,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));
     }
-    let slave = terminal::open_inside(config, &container, stack, report);
+    terminal::open_inside(config, &container, stack, report);
     // Where none may be set inside, the caller's would stay. An ordinary user has no choice.
     if container.only_group().is_some() {
         let given_up = kernel::set_groups(&[]);
@@ -78,19 +79,23 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     // A report of its own: what this one has to take back is not to be taken back inside.
     let mut inside = Report::new();
     inside.verbose = config.verbose;
+    let slave = report.undo.terminal.slave;
     let entry = Entry { running: &container, link: &link, slave, ignored };
     let variables = environment::vector(&environment);
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
     report.undo.child = Some(program);
-    if let Some(slave) = slave {
-        kernel::close(slave); // its end is the program's, and the relays wait for it
-    }
-    link.keep_host_end();
+    report.undo.terminal.let_go();
+    let link = link.keep_host_end();
+    report.undo.link = Some(link);
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
     let end = init::attend(program, None, report);
     report.undo.child = None;
+    report.undo.end_terminal();
+    if end.status() >= FAILED {
+        undo::relay(link, &mut Heard::default());
+    }
     report.end(end.status())
 }
 

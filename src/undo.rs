@@ -36,6 +36,8 @@ pub struct Directory {
 pub struct Terminal {
     /// What the caller sees of it and writes to it goes through this.
     pub master: Option<Fd>,
+    /// `thimble exec`: the program's end, until the program has it.
+    pub slave: Option<Fd>,
     /// The relay that hands the output on, by its place among them. That of the input is
     /// the one before.
     pub output: usize,
@@ -87,7 +89,13 @@ impl<'a> Undo<'a> {
             pid_file: None,
             here: CURRENT,
             end_all: false,
-            terminal: Terminal { master: None, output: usize::MAX, failed: false, callers: None },
+            terminal: Terminal {
+                master: None,
+                slave: None,
+                output: usize::MAX,
+                failed: false,
+                callers: None,
+            },
         }
     }
 
@@ -113,6 +121,7 @@ impl<'a> Undo<'a> {
     /// Waits for what the program has written, which is on its way, and gives the caller's
     /// terminal back: what is told comes after it.
     pub fn end_terminal(&mut self) {
+        self.terminal.let_go();
         let output = self.relays.as_mut_slice().get_mut(self.terminal.output);
         if let Some(output) = output.and_then(Option::take) {
             if self.end_all {
@@ -179,6 +188,13 @@ impl<'a> Undo<'a> {
 }
 
 impl Terminal {
+    /// The program has its end, or will never have it.
+    pub fn let_go(&mut self) {
+        if let Some(slave) = self.slave.take() {
+            kernel::close(slave);
+        }
+    }
+
     /// Gives the caller's terminal back as it was; `whole`: also in how it shows what is
     /// written to it.
     pub fn restore(&self, whole: bool) -> kernel::Result<()> {

@@ -62,6 +62,7 @@ impl Program<'_, '_> {
     fn execute(&mut self) -> u8 {
         let line = self.entry.as_ref().map(|entry| {
             let line = entry.link.keep_container_end();
+            self.report.link = Some(line);
             entry.running.enter(self.report);
             terminal::take_for(entry.slave, self.config, self.ids.user, self.report);
             let keep_groups = entry.running.only_group().is_some();

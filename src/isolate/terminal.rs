@@ -97,15 +97,10 @@ fn take(slave: Fd) -> kernel::Result<()> {
 
 /// `thimble exec`, before anything of the container is joined: opens a terminal of its
 /// devpts, or where it has none, as with `--bare`, of the host's, and starts the relays. They are
-/// of the host's pid namespace, and so not to be seen inside. Gives the slave.
-pub fn open_inside(
-    config: &Config,
-    container: &Running,
-    stack: &mut Stack,
-    report: &mut Report,
-) -> Option<Fd> {
+/// of the host's pid namespace, and so not to be seen inside.
+pub fn open_inside(config: &Config, container: &Running, stack: &mut Stack, report: &mut Report) {
     if !config.tty {
-        return None;
+        return;
     }
     let mut visit = Visit { container, opened: Err(Errno::EIO) };
     // It goes there and this process does not; and what it opens is open here.
@@ -118,9 +113,9 @@ pub fn open_inside(
         opened => opened,
     };
     let [master, slave] = report.step(Step::OpenTerminal, opened);
+    report.undo.terminal.slave = Some(slave);
     let handed_on = hand_on(config, master, stack, &mut report.undo);
     report.step(Step::RelayTerminal, handed_on);
-    Some(slave)
 }
 
 /// The process that opens a terminal in a container.

@@ -36,6 +36,7 @@ errors! {
     22 "EINVAL: Invalid argument"
     23 "ENFILE: Too many open files in system"
     24 "EMFILE: Too many open files"
+    25 "ENOTTY: Inappropriate ioctl for device"
     26 "ETXTBSY: Text file busy"
     27 "EFBIG: File too large"
     28 "ENOSPC: No space left on device"
