@@ -48,18 +48,25 @@ pub struct Terminal {
 }
 
 /// What was made so far.
+#[repr(C)]
 pub struct Undo<'a> {
-    /// As pid 1 of a machine: how that ends.
-    pub ending: Option<Ending>,
     /// The container's first process, while it is not reaped. Killed, and with
     /// it, being pid 1, all others.
     pub child: Option<Pid>,
     /// The line on which the child tells why it failed, if it did.
     pub link: Option<Fd>,
-    /// The processes that hand input files on, while they are not reaped.
-    pub relays: List<Option<Pid>>,
+    /// The processes in them may outlive the container's first: end them.
+    pub end_all: bool,
+    /// Where its path begins.
+    pub here: Fd,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory>,
+    /// The processes that hand input files on, while they are not reaped.
+    pub relays: List<Option<Pid>>,
+    /// The program's terminal, if it has one.
+    pub terminal: Terminal,
+    /// As pid 1 of a machine: how that ends.
+    pub ending: Option<Ending>,
     /// The cgroup that this process was in, and the leaf below it that it is in instead.
     pub leaf: Option<(Fd, Fd)>,
     /// Their name.
@@ -67,12 +74,6 @@ pub struct Undo<'a> {
     /// The file that holds the container's pid: its path, and the file itself. While that is open,
     /// no other has its number.
     pub pid_file: Option<(&'a CStr, Fd)>,
-    /// Where its path begins.
-    pub here: Fd,
-    /// The processes in them may outlive the container's first: end them.
-    pub end_all: bool,
-    /// The program's terminal, if it has one.
-    pub terminal: Terminal,
 }
 
 impl<'a> Undo<'a> {
