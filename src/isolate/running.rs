@@ -19,13 +19,13 @@ use crate::text::{
 const KINDS: Strings =
     Strings::new("ns/user\0ns/mnt\0ns/uts\0ns/ipc\0ns/pid\0ns/net\0ns/cgroup\0\0");
 
-/// How many they are.
-const COUNT: usize = 7;
+/// The place of that of the cgroups.
+const CGROUPS: usize = 6;
 
 /// A way into a running container.
 pub struct Running {
     /// Those of its namespaces that are not this process's too.
-    namespaces: [Option<Fd>; COUNT],
+    namespaces: [Option<Fd>; CGROUPS + 1],
     /// The cgroup.procs of its cgroups that are not this process's too, and whether they
     /// were made for it.
     cgroups: List<(Fd, bool)>,
@@ -86,7 +86,7 @@ impl Process {
 pub fn find(config: &mut Config, own: Option<Fd>, report: &mut Report) -> Running {
     let mut at = (Step::FindProcess, config.root);
     let mut running = Running {
-        namespaces: [None; COUNT],
+        namespaces: [None; CGROUPS + 1],
         cgroups: List::new(),
         ids: [0; 2],
         deny_groups: false,
@@ -176,21 +176,25 @@ fn look<'a>(
         *at = (Step::JoinNamespace, kind);
         *found = namespace(place, own, kind)?;
     }
-    let mut files = [&[][..]; 7];
-    let names = Strings::new(
-        "uid_map\0gid_map\0setgroups\0cgroup\0cgroup\0/proc/self/cgroup\0/proc/self/mountinfo\0\0",
-    );
-    for (number, (name, file)) in names.zip(&mut files).enumerate() {
-        *at = (if number < 4 { Step::ReadAccounts } else { Step::FindCgroups }, name);
-        *file = read(if number == 4 { host.place } else { first.place }, name)?;
-    }
+    let mut read = |place, name| {
+        at.1 = name;
+        read(place, name)
+    };
+    at.0 = Step::ReadAccounts;
+    running.ids =
+        [first_id(read(first.place, c"uid_map")?), first_id(read(first.place, c"gid_map")?)];
+    running.deny_groups = read(first.place, c"setgroups")?.starts_with(b"deny");
+    at.0 = Step::FindCgroups;
+    let cgroups = [
+        read(first.place, c"cgroup")?,
+        read(host.place, c"cgroup")?,
+        read(own, c"cgroup")?,
+        read(own, c"mountinfo")?,
+    ];
     // Nothing that leads to the host is open in a process that is inside.
     for place in [own, host.place, inside.place, first.place] {
         kernel::close(place);
     }
-    let [uid_map, gid_map, setgroups, cgroups @ ..] = files;
-    running.ids = [first_id(uid_map), first_id(gid_map)];
-    running.deny_groups = setgroups.starts_with(b"deny");
     open_cgroups(cgroups, &mut running.cgroups, report);
     Ok(())
 }
@@ -275,15 +279,25 @@ impl Running {
     /// Joins the namespaces, that of the cgroups excepted. That of the users comes first for
     /// who has no right to the others but by it, and last for root, who may lose one by it.
     pub fn join(&self, users_first: bool, report: &mut Report) {
-        for users in [users_first, !users_first] {
-            for (number, (kind, namespace)) in KINDS.zip(self.namespaces).enumerate() {
-                if let Some(namespace) = namespace
-                    && users == (number == 0)
-                    && number < COUNT - 1
-                {
-                    join(namespace, kind, report);
-                }
-            }
+        if users_first {
+            self.join_one(0, report);
+        }
+        for number in 1..CGROUPS {
+            self.join_one(number, report);
+        }
+        if !users_first {
+            self.join_one(0, report);
+        }
+    }
+
+    /// Joins one, if it is not this process's too.
+    #[inline(never)]
+    fn join_one(&self, number: usize, report: &mut Report) {
+        if let (Some(Some(namespace)), Some(kind)) =
+            (self.namespaces.get(number), { KINDS }.nth(number))
+        {
+            report.step_on(Step::JoinNamespace, kind, kernel::enter_namespace(*namespace, 0));
+            kernel::close(*namespace);
         }
     }
 
@@ -316,19 +330,11 @@ impl Running {
                 report.step(Step::JoinCgroup, joined);
             }
         }
-        if let [.., Some(namespace)] = self.namespaces {
-            join(namespace, c"ns/cgroup", report);
-        }
+        self.join_one(CGROUPS, report);
         report.step(Step::NewSession, kernel::new_session());
         let [user, group] = self.ids;
         report.step(Step::Ids, kernel::set_ids(user, group));
     }
-}
-
-#[inline(never)]
-fn join(namespace: Fd, kind: &CStr, report: &mut Report) {
-    report.step_on(Step::JoinNamespace, kind, kernel::enter_namespace(namespace, 0));
-    kernel::close(namespace);
 }
 
 #[cfg(test)]
