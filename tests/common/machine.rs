@@ -66,16 +66,20 @@ impl Initramfs {
     /// One with busybox, and an image of it, too.
     pub fn new(kind: Kind) -> Initramfs {
         let initramfs = Initramfs::bare(kind);
-        let mut copy = command("cp", &["-a"]);
-        let copied = copy.arg(busybox().join(".")).arg(initramfs.at("image")).status();
-        assert!(copied.unwrap().success());
-        let program = fs::read(kind.image().join("busybox")).unwrap();
-        initramfs.add("image/bin/busybox", &program);
-        initramfs.add("bin/busybox", &program);
+        initramfs.add_image();
+        initramfs.add("bin/busybox", fs::read(kind.image().join("busybox")).unwrap());
         for name in ["sh", "true", "sleep"] {
             std::os::unix::fs::symlink("busybox", initramfs.at("bin").join(name)).unwrap();
         }
         initramfs
+    }
+
+    /// Adds an image of busybox, in `/image`.
+    pub fn add_image(&self) {
+        let mut copy = command("cp", &["-a"]);
+        let copied = copy.arg(busybox().join(".")).arg(self.at("image")).status();
+        assert!(copied.unwrap().success());
+        self.add("image/bin/busybox", fs::read(self.kind.image().join("busybox")).unwrap());
     }
 
     /// A path inside.
