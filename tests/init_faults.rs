@@ -68,16 +68,20 @@ fn run(fault: &Path, root: &Path, mode: &Mode, case: Option<(&Call, Fault)>) -> 
     let (out, err) = (root.join("out"), root.join("err"));
     let mut tracer = command(fault, &["-p", "-i"]);
     tracer.arg(root);
-    let (call, errno) = match case {
-        Some((call, Fault::Fails(errno))) => (call.clone(), errno),
-        Some((call, Fault::Kills)) => {
-            tracer.arg("-k");
-            (call.clone(), 0)
-        }
-        None => (("0".into(), usize::MAX, 0), 0), // -1: none, and all are told
+    let (process, number, at) = match case {
+        Some(((process, number, at), _)) => (process.as_str(), *number as i64, *at),
+        None => ("0", -1, 0), // none, and all are told
     };
-    tracer.arg(call.0);
-    tracer.args([call.1 as i64, call.2 as i64, errno.into()].map(|number| number.to_string()));
+    let errno = match case {
+        Some((_, Fault::Fails(errno))) => errno,
+        Some((_, Fault::Kills)) => {
+            tracer.arg("-k");
+            0
+        }
+        None => 0,
+    };
+    tracer.arg(process);
+    tracer.args([number, at as i64, errno.into()].map(|number| number.to_string()));
     tracer.arg("/dev/null").args([&out, &err]).args(["/thimble", "init"]).args(mode.words);
     let mut tracer = tracer.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     // Wherever it holds a process, that goes on at once.

@@ -304,6 +304,11 @@ fn init_ends_the_machine_whatever_happens() {
             "-- run --bare --hostname my-container /image sh -c \"hostname; kill -9 $$\"",
             format!("my-container\n{}", result(137, 0)),
         ),
+        // All of thimble is killed, by its own program, but pid 1, which cannot be.
+        (
+            "-- run --pid host --pids-limit -1 / sh -c \"/bin/busybox killall -9 thimble; sleep 99\"",
+            result(137, 9),
+        ),
         ("-- init --bogus", format!("thimble: unknown option --bogus\n{}", result(125, 0))),
         ("", format!("thimble: command: is missing, see thimble --help\n{}", result(125, 0))),
         (
