@@ -8,7 +8,7 @@ use crate::isolate::cgroup::{self, UNKNOWN};
 use crate::isolate::descriptors;
 use crate::isolate::link::Link;
 use crate::kernel::{self, End, Errno, Fd, Pid, STDIN, STDOUT};
-use crate::report::{FAILED, Report};
+use crate::report::{self, FAILED, Report};
 use crate::steps::Step;
 use crate::text::{Packed, PackedList, Text, pack_list};
 use crate::undo::{self, Heard};
@@ -140,12 +140,12 @@ pub fn tell_end(config: &Config, status: u8, end: End, heard: &Heard, report: &m
             }
         }
         if let Err(errno) = write_status(fd, &mut line) {
-            report.explain(Step::WriteStatus, None, errno);
+            report::warn(Step::WriteStatus, None, errno);
         }
     }
     if killed && !matches!(out_of_memory, 0 | UNKNOWN) {
         let what = c"the program used up its memory and was killed";
-        report.complain(what, c"", Packed::NONE);
+        report::say(&mut report::complaint(what, c"", Packed::NONE));
     }
 }
 

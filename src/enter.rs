@@ -115,10 +115,11 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
     if config.detach {
         report.step(Step::Descriptors, descriptors::let_go_of_output());
     }
-    if config.awaits_program() && !report.has_failed() {
+    if config.awaits_program() && !report.has_failed {
         link::tell_executed(link, report);
     }
 
+    container.program_stack.forget();
     let end = init::attend(program, None, report);
     link::tell_signal(link, end, report);
     end.status()

@@ -17,8 +17,7 @@ use crate::steps::Step;
 use crate::text::pack;
 
 /// Runs a program in a running container to its end and gives its exit status.
-pub fn exec(config: &mut Config, given: &mut Given) -> u8 {
-    let report = &mut Report::new();
+pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     let own = report.step(Step::CopyItself, kernel::open(c"/proc/self/exe", libc::O_RDONLY));
     let copied = report.step(Step::CopyItself, kernel::is_sealed(own));
     if !copied && !left_out(c"own copy") {

@@ -94,7 +94,7 @@ pub fn main(given: &mut Given) -> u8 {
             config.leave_namespaces_out();
             run::run(&config, given)
         }
-        Ok(Request::Exec) => exec::exec(&mut config, given),
+        Ok(Request::Exec) => exec::exec(&mut config, given, report),
         Ok(Request::Init) if first => machine::start(&config, given.environment, report),
         Ok(Request::Init) => {
             let why = pack!("is for pid 1 of a machine, as its end is the machine's");
@@ -103,11 +103,13 @@ pub fn main(given: &mut Given) -> u8 {
         Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
         Err(Wrong) => {
-            report.complain(usage.word, usage.value, usage.why);
+            let mut lines = report::complaint(usage.word, usage.value, usage.why);
             if let Some(word) = usage.nearest {
-                report.suggest(word);
+                report::begin_hint(&mut lines);
+                lines.push(b"did you mean ");
+                lines.push(word);
             }
-            report.end(report::FAILED)
+            report.end_with(report::FAILED, &mut lines)
         }
     }
 }

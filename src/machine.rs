@@ -13,7 +13,7 @@ use crate::isolate::mounts::INERT;
 use crate::isolate::{environment, program};
 use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Strings, Word};
 use crate::off;
-use crate::report::{Report, TIMED_OUT};
+use crate::report::{self, Report, TIMED_OUT};
 use crate::steps::Step;
 
 /// What the machine is to have mounted: where, of which type, and options behind a letter
@@ -69,18 +69,18 @@ pub fn frame(config: &Config, stop: bool, report: &mut Report) {
         off::turn_off(config.ending, status, end.signal());
     }
     report.undo.ending = None;
-    prepare(report);
+    prepare();
 }
 
 /// Mounts what is not there yet, and opens the console where the kernel had none to open. A
 /// machine without one of these may do without, so that is told and no more.
-fn prepare(report: &mut Report) {
+fn prepare() {
     let mut mounts = MOUNTS;
     while let (Some(place), Some(kind), Some(data)) = (mounts.next(), mounts.next(), mounts.next())
     {
         let mounted = mount(place, kind, data);
         if let Err(errno) = mounted {
-            report.warn(Step::MountSystem, place, errno);
+            report::warn(Step::MountSystem, Some(place), errno);
         }
         if kind == c"cgroup2" && mounted != Err(Errno::ENODEV) {
             break;

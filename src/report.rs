@@ -34,18 +34,19 @@ const LONGEST_SUBJECT: usize = 512;
 pub struct Report<'a> {
     /// Whether each step is told as it is taken.
     pub verbose: bool,
+    /// Whether a failure was told, perhaps by a process that shares this memory.
+    pub has_failed: bool,
     /// The container side's line to the host side, which tells its failure.
     pub link: Option<Fd>,
     /// What the host side has to take back.
     pub undo: Undo<'a>,
-    /// The failure, while it is put together.
-    lines: Text,
 }
 
 impl<'a> Report<'a> {
     /// A report with nothing to tell and nothing to take back.
+    #[inline(never)]
     pub const fn new() -> Report<'a> {
-        Report { verbose: false, link: None, undo: Undo::new(), lines: Text::new() }
+        Report { verbose: false, has_failed: false, link: None, undo: Undo::new() }
     }
 
     /// Takes the result of a step: tells it if it went well, ends if it did not.
@@ -92,101 +93,61 @@ impl<'a> Report<'a> {
     #[cold]
     #[inline(never)]
     pub fn fail(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
-        self.explain(step, subject, errno);
-        self.end(FAILED)
+        self.fail_with(FAILED, step, subject, errno)
     }
 
-    /// Whether a failure was written down.
-    pub fn has_failed(&self) -> bool {
-        !self.lines.as_bytes().is_empty()
-    }
-
-    /// Writes down a failed system call.
+    /// The same with another exit status.
     #[inline(never)]
-    pub fn explain(&mut self, step: Step, subject: Option<&CStr>, errno: Errno) {
-        if self.has_failed() {
-            self.lines.push_byte(b'\n');
-        }
-        push_step(&mut self.lines, step, subject);
-        self.lines.push(b": ");
-        text::push_error(errno.number(), &mut self.lines);
-        if let Some(hint) = step.hint(errno) {
-            self.begin_hint();
-            hint.push_to(&mut self.lines);
-        }
+    pub fn fail_with(&mut self, status: u8, step: Step, subject: Option<&CStr>, errno: Errno) -> ! {
+        let mut lines = Text::new();
+        explain(&mut lines, step, subject, errno);
+        self.end_with(status, &mut lines)
     }
 
     /// Ends with a complaint.
     #[cold]
     #[inline(never)]
     pub fn refuse(&mut self, word: &CStr, value: &CStr, why: Packed) -> ! {
-        self.complain(word, value, why);
-        self.end(FAILED)
+        self.end_with(FAILED, &mut complaint(word, value, why))
     }
 
-    /// Writes down `thimble: WORD VALUE: WHY`, without what is empty.
+    /// Ends with a complaint about a line of a file.
     #[inline(never)]
-    pub fn complain(&mut self, word: &CStr, value: &CStr, why: Packed) {
-        self.lines.push(START);
-        push_subject(&mut self.lines, word);
-        push_subject(&mut self.lines, value);
-        if !why.is_empty() {
-            self.lines.push(b": ");
-            self.lines.push_packed(why);
-        }
+    pub fn refuse_line(&mut self, word: &CStr, path: &CStr, why: Packed, number: u32) -> ! {
+        let mut line = complaint(word, path, why);
+        line.push_number(number.into());
+        self.end_with(FAILED, &mut line)
     }
 
-    /// Ends the line with a number.
-    pub fn add_number(&mut self, number: u32) {
-        self.lines.push_number(u64::from(number));
-    }
-
-    /// Tells a failed step that is not the end.
-    pub fn warn(&mut self, step: Step, subject: &CStr, errno: Errno) {
-        self.explain(step, Some(subject), errno);
-        say(&mut self.lines);
-        self.lines = Text::new();
-    }
-
-    /// Adds a line of advice: which word was meant.
-    pub fn suggest(&mut self, word: &[u8]) {
-        self.begin_hint();
-        self.lines.push(b"did you mean ");
-        self.lines.push(word);
-    }
-
-    /// Adds a line of advice.
-    pub fn add_hint(&mut self, says: Packed) {
-        self.begin_hint();
-        self.lines.push_packed(says);
-    }
-
-    fn begin_hint(&mut self) {
-        self.lines.push(b"\nthimble: hint: ");
-    }
-
-    /// Ends this side: takes back what is to be taken back, tells the failure that
-    /// was written down, if there is one, and exits.
+    /// Ends this side, with nothing more to tell.
     pub fn end(&mut self, status: u8) -> ! {
+        self.end_with(status, &mut Text::new())
+    }
+
+    /// Ends this side: takes back what is to be taken back, tells why, if there is
+    /// something to tell, and exits.
+    #[inline(never)]
+    pub fn end_with(&mut self, status: u8, lines: &mut Text) -> ! {
         if self.undo.end_children() {
-            self.lines = Text::new();
+            lines.clear();
         }
         if let Err(errno) = self.undo.terminal.restore(true) {
-            self.explain(Step::CallersTerminal, None, errno);
+            explain(lines, Step::CallersTerminal, None, errno);
         }
         if let Err((name, errno)) = self.undo.run() {
-            self.explain(Step::RemoveCgroup, Some(name), errno);
+            explain(lines, Step::RemoveCgroup, Some(name), errno);
         }
         // Last: where that is gone, all is.
         if let Some((path, own)) = self.undo.pid_file
             && let Err(errno) = undo::remove_pid_file(self.undo.here, path, own)
         {
-            self.explain(Step::RemovePidFile, Some(path), errno);
+            explain(lines, Step::RemovePidFile, Some(path), errno);
         }
-        if self.has_failed() {
-            self.lines.push_byte(b'\n');
+        if !lines.is_empty() {
+            self.has_failed = true;
+            lines.push_byte(b'\n');
             // Nobody is left to tell if the other side, or the standard error, is gone.
-            let _ = kernel::write_all(self.link.unwrap_or(STDERR), self.lines.as_bytes());
+            let _ = kernel::write_all(self.link.unwrap_or(STDERR), lines.as_bytes());
         }
         let status = if self.undo.terminal.failed { FAILED } else { status };
         if let Some(ending) = self.undo.ending {
@@ -194,6 +155,47 @@ impl<'a> Report<'a> {
         }
         kernel::exit(status)
     }
+}
+
+/// Adds a failed system call, on a line of its own: `thimble: STEP SUBJECT: ENAME: text`,
+/// and a hint where the cause is known.
+#[inline(never)]
+pub fn explain(lines: &mut Text, step: Step, subject: Option<&CStr>, errno: Errno) {
+    if !lines.is_empty() {
+        lines.push_byte(b'\n');
+    }
+    push_step(lines, step, subject);
+    lines.push(b": ");
+    text::push_error(errno.number(), lines);
+    if let Some(hint) = step.hint(errno) {
+        begin_hint(lines);
+        hint.push_to(lines);
+    }
+}
+
+/// Tells a failed step that is not the end.
+pub fn warn(step: Step, subject: Option<&CStr>, errno: Errno) {
+    let mut lines = Text::new();
+    explain(&mut lines, step, subject, errno);
+    say(&mut lines);
+}
+
+/// `thimble: WORD VALUE: WHY`, without what is empty.
+#[inline(never)]
+pub fn complaint(word: &CStr, value: &CStr, why: Packed) -> Text {
+    let mut line = Text::of(&[START]);
+    push_subject(&mut line, word);
+    push_subject(&mut line, value);
+    if !why.is_empty() {
+        line.push(b": ");
+        line.push_packed(why);
+    }
+    line
+}
+
+/// Begins a line of advice.
+pub fn begin_hint(lines: &mut Text) {
+    lines.push(b"\nthimble: hint: ");
 }
 
 /// Adds `thimble: STEP SUBJECT`.
@@ -215,9 +217,10 @@ fn push_subject(lines: &mut Text, subject: &CStr) {
     }
 }
 
+/// Tells a line, which lacks its end, on the standard error.
 #[cold]
 #[inline(never)]
-fn say(line: &mut Text) {
+pub fn say(line: &mut Text) {
     line.push_byte(b'\n');
     // Likewise. If whoever read it is gone, that is no signal for the program, and none to tell.
     if kernel::write_all(STDERR, line.as_bytes()).is_err() {

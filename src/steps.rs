@@ -126,6 +126,7 @@ steps! {
     Filter = "load the seccomp filter",
     LoadFile = "load the seccomp filter of",
     Execute = "execute",
+    ExecuteFound = "execute",
     ReadClock = "read the clock",
     MountSystem = "warning: mount the machine's",
     LoadModule = "load the module",
@@ -225,6 +226,8 @@ hints! {
         => "it has just ended, or the kernel lacks CONFIG_PROC_CHILDREN",
     JoinNamespace EACCES | JoinNamespace EPERM
         => "a container is entered by its own user, or by root",
+    ExecuteFound ENOENT
+        => "the file is there, but the interpreter of its #! line or its dynamic loader is not",
     Execute ENOEXEC
         => "it has no #! line, or is for another processor",
 }

@@ -221,6 +221,48 @@ fn whoever_is_pid_1_its_end_is_the_end_of_all_others() {
     }
 }
 
+/// What both processes of a waiting container have of memory, by /proc/PID/smaps_rollup, in KiB:
+/// what no other process has, and their share of everything.
+fn memory(options: &[&str]) -> (u64, u64) {
+    let mut running = start(options, "echo ready; exec sleep 60");
+    assert_eq!(running.line(), "ready");
+    let inside = below(running.id());
+    eventually("the program sleeps", || number(inside[1], "Name:") == "sleep");
+    let sum = |name: &str| {
+        [running.id(), inside[0]]
+            .iter()
+            .map(|pid| {
+                let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+                let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+                line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+            })
+            .sum()
+    };
+    eventually("both wait", || {
+        let call = fs::read_to_string(format!("/proc/{}/syscall", inside[0])).unwrap();
+        call.starts_with(&format!("{} ", libc::SYS_rt_sigtimedwait))
+    });
+    (sum("Private_Dirty:"), sum("Pss:"))
+}
+
+#[test]
+fn a_container_that_waits_takes_24_kib_of_memory_for_itself() {
+    if thimble().to_str().unwrap().contains("debug") {
+        return; // a debug build takes more
+    }
+    for (options, most) in [
+        (&[][..], 24),
+        (&["--bare"], 24),
+        (&["--read-only", "-e", "A=B", "--timeout", "3600"], 24),
+        // Those who look after cgroups go deeper into their stack.
+        (&["--pids-limit", "9", "--memory", "64m"], 48),
+    ] {
+        let (own, share) = memory(options);
+        println!("{options:?}: {own} KiB of their own, {share} KiB as their share of all");
+        assert!(own <= most, "{options:?}: {own} KiB");
+    }
+}
+
 #[test]
 fn while_nothing_happens_nothing_is_done_for_ten_seconds() {
     let ordinary = Ordinary::new();

@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::environment;
 use crate::kernel::{self, Errno, List, Word};
-use crate::report::{FAILED, Report};
+use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Accounts, GROUP_FIELDS, USER_FIELDS, pack, parse_id, user_and_group};
 
@@ -40,9 +40,8 @@ fn read(path: &CStr, fields: usize, needed: bool, report: &mut Report) -> List<u
     let mut lines = Accounts::of(file.as_slice(), fields);
     while lines.next() {
         if !lines.good {
-            report.complain(c"the container's", path, pack!("is malformed in line "));
-            report.add_number(lines.line);
-            report.end(FAILED);
+            let why = pack!("is malformed in line ");
+            report.refuse_line(c"the container's", path, why, lines.line);
         }
     }
     file

@@ -7,7 +7,7 @@ use core::ffi::CStr;
 use crate::config::{Config, Limit, Resource, Share};
 use crate::isolate::mounts::INERT;
 use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Stack, Strings};
-use crate::report::Report;
+use crate::report::{self, Report};
 use crate::steps::Step;
 use crate::text::{
     Numbered, PackedList, Parts, Text, has_part, line_behind, pack_list, parse_whole, split_at,
@@ -542,7 +542,7 @@ pub fn count(figures: &mut Figures, report: &mut Report) {
                     }
                 }
                 Err(Errno::ENOENT) => {} // another controller's
-                Err(errno) => report.explain(Step::ReadCounter, Some(file), errno),
+                Err(errno) => report::warn(Step::ReadCounter, Some(file), errno),
             }
         }
     }

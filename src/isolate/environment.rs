@@ -5,7 +5,7 @@ use core::ffi::CStr;
 
 use crate::config::Config;
 use crate::kernel::{self, Argv, CURRENT, Errno, List, Word};
-use crate::report::{FAILED, Report};
+use crate::report::Report;
 use crate::steps::Step;
 use crate::text::{Parts, pack};
 
@@ -135,9 +135,7 @@ pub fn collect<'a>(
         report.step_on(Step::ReadVariables, path, read);
         if let Err(number) = lines(file.leak(), &mut set) {
             let why = pack!("must be NAME=VALUE or NAME in line ");
-            report.complain(c"--env-file", path, why);
-            report.add_number(number);
-            report.end(FAILED);
+            report.refuse_line(c"--env-file", path, why, number);
         }
     }
     for variable in config.environment.as_slice() {

@@ -11,7 +11,7 @@ use crate::isolate::{descriptors, environment, limits, privileges, status, termi
 use crate::kernel::{self, Argv, Errno, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
-use crate::text::{Parts, Text, pack, parse_hexadecimal, split_at};
+use crate::text::{Parts, Text, parse_hexadecimal, split_at};
 
 /// What the process needs. It shares this memory with pid 1 until it executes
 /// the program, and pid 1 sleeps meanwhile.
@@ -110,11 +110,7 @@ pub fn execute(command: Argv, environment: Argv, report: &mut Report) -> ! {
     let mut execute_file = |file: &CStr| {
         let errno = kernel::execute(file, command, environment);
         if errno == Errno::ENOENT && kernel::exists(file) {
-            report.explain(Step::Execute, Some(file), errno);
-            report.add_hint(pack!(
-                "the file is there, but the interpreter of its #! line or its dynamic loader is not"
-            ));
-            report.end(NOT_EXECUTABLE);
+            report.fail_with(NOT_EXECUTABLE, Step::ExecuteFound, Some(file), errno);
         }
         errno
     };
@@ -123,8 +119,8 @@ pub fn execute(command: Argv, environment: Argv, report: &mut Report) -> ! {
     } else {
         search(environment::value(environment, b"PATH"), name, &mut execute_file)
     };
-    report.explain(Step::Execute, Some(name), errno);
-    report.end(if errno == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE })
+    let status = if errno == Errno::ENOENT { NOT_FOUND } else { NOT_EXECUTABLE };
+    report.fail_with(status, Step::Execute, Some(name), errno)
 }
 
 /// Looks for a command in PATH, as execvp(3) does: a directory that may not be

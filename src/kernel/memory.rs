@@ -75,25 +75,39 @@ impl Stack {
     /// Bytes of the host side's own, of which what is not touched costs nothing.
     const ROOM: usize = 1 << 20;
 
-    /// Those that a run takes, in one mapping: two for clone(2), and the host side's
-    /// own, with so many bytes more to be taken of it; and behind them the first memory
-    /// of a list. The host side's has no guard but the second's: where it is grown on,
-    /// the second is in use only while the process sleeps.
+    /// Those that a run takes, in one mapping: two for clone(2), the program's first and then
+    /// the container's, and the host side's own, with so many bytes more to be taken of it; and
+    /// behind them the first memory of a list. One guard does for all: where one of them grows
+    /// on, that below it is in use only while the process sleeps.
     pub(super) fn map<T: Copy>(more: usize) -> Result<([Stack; 3], List<T>)> {
         const SIZE: usize = Stack::SIZE;
         let room = Stack::ROOM + more / SIZE * SIZE;
-        let start = map(5 * SIZE + room)?;
-        let guard = |at| {
-            // SAFETY: inside the mapping just made, which nothing uses.
-            unsafe { call!(Sysno::mprotect, start + at, SIZE, libc::PROT_NONE) }
-        };
-        guard(0)?;
-        guard(2 * SIZE)?;
+        let start = map(4 * SIZE + room)?;
+        // SAFETY: the start of the mapping just made, which nothing uses.
+        unsafe { call!(Sysno::mprotect, start, SIZE, libc::PROT_NONE) }?;
         let end = |at| Stack((start + at) as *mut c_void);
-        let list = end(4 * SIZE + room).0;
+        let list = end(3 * SIZE + room).0;
         // SAFETY: the last of the mapping, at the start of a page of whatever size.
         let list = unsafe { List::of(NonNull::new(list).ok_or(Errno::ENOMEM)?) };
-        Ok(([end(2 * SIZE), end(4 * SIZE), end(4 * SIZE + room)], list))
+        Ok(([end(2 * SIZE), end(3 * SIZE), end(3 * SIZE + room)], list))
+    }
+
+    /// madvise(2), MADV_DONTNEED: forgets what lies on this stack, which nobody is on any more,
+    /// and below the caller's frame on the stack above. A kernel may be built without that
+    /// (CONFIG_ADVISE_SYSCALLS): then a few pages are kept that nobody needs.
+    #[inline(never)]
+    pub fn forget(&mut self) {
+        /// What a function on x86_64 may use below its stack pointer.
+        const RED_ZONE: usize = 128;
+        let here = 0u8;
+        let end = ((&raw const here).addr() - RED_ZONE) & !(arch::LARGEST_PAGE - 1);
+        let start = self.0.addr() - Stack::SIZE;
+        let length = end.wrapping_sub(start);
+        if length <= 2 * Stack::SIZE {
+            // SAFETY: `self` is this stack's only user. The rest lies on that above it, below this
+            // frame, which is the last on it.
+            let _ = unsafe { call!(Sysno::madvise, start, length, libc::MADV_DONTNEED) };
+        }
     }
 
     /// The stack that something lies on, further down than anything that is in use: for a
@@ -255,23 +269,46 @@ mod tests {
     }
 
     #[test]
-    fn below_a_stack_there_is_a_guard() {
-        let ([one, two, _], _) = Stack::map::<u8>(0).unwrap();
-        for mut stack in [one, two] {
-            let below = stack.top().wrapping_byte_sub(Stack::SIZE + 1).cast::<u8>() as usize;
-            for (address, status) in [(below, 128 + libc::SIGSEGV as u8), (below + 1, 0)] {
-                let touch = |address: &mut usize| {
-                    // SAFETY: a process of its own, which may well die of it.
-                    unsafe { (*address as *mut u8).write_volatile(1) };
-                    0
-                };
-                let ([mut other, ..], _) = Stack::map::<u8>(0).unwrap();
-                let child =
-                    super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
-                let (_, end) = super::super::wait_for(child).unwrap().unwrap();
-                assert_eq!(end.status(), status);
-            }
+    fn below_the_stacks_there_is_a_guard() {
+        let ([mut first, mut second, _], _) = Stack::map::<u8>(0).unwrap();
+        let mut bottom = |stack: &mut Stack| stack.top().addr() - Stack::SIZE;
+        assert_eq!(bottom(&mut second), first.top().addr());
+        let bottom = bottom(&mut first);
+        for (address, status) in [(bottom - 1, 128 + libc::SIGSEGV as u8), (bottom, 0)] {
+            let touch = |address: &mut usize| {
+                // SAFETY: a process of its own, which may well die of it.
+                unsafe { (*address as *mut u8).write_volatile(1) };
+                0
+            };
+            let ([mut other, ..], _) = Stack::map::<u8>(0).unwrap();
+            let child =
+                super::super::clone_process(0, &mut other, &mut { address }, touch).unwrap();
+            let (_, end) = super::super::wait_for(child).unwrap().unwrap();
+            assert_eq!(end.status(), status);
         }
+    }
+
+    #[test]
+    fn what_is_below_the_last_frame_can_be_forgotten() {
+        #[inline(never)]
+        fn dig(bytes: &mut [u8; 40 << 10]) {
+            core::hint::black_box(bytes).fill(7);
+        }
+        let forget = |stack: &mut Stack| {
+            let at = stack.top().wrapping_byte_sub(8).cast::<u64>();
+            // SAFETY: the last word of a stack that nobody is on.
+            unsafe { at.write_volatile(7) };
+            let kept = core::hint::black_box([7u8; 3000]);
+            dig(&mut [1; 40 << 10]);
+            stack.forget();
+            // SAFETY: likewise.
+            let forgotten = unsafe { at.read_volatile() } == 0;
+            u8::from(forgotten && kept.iter().all(|byte| *byte == 7))
+        };
+        let ([mut program, mut own, _], _) = Stack::map::<u8>(0).unwrap();
+        let child = super::super::clone_process(0, &mut own, &mut program, forget).unwrap();
+        let (_, end) = super::super::wait_for(child).unwrap().unwrap();
+        assert_eq!(end.status(), 1);
     }
 
     #[test]

@@ -34,6 +34,16 @@ impl Text {
         text
     }
 
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    /// Forgets what is in it.
+    pub fn clear(&mut self) {
+        *self = Text::new();
+    }
+
     /// Whether another byte would not be cut off.
     pub fn has_room(&self) -> bool {
         self.length < Text::SIZE - 1

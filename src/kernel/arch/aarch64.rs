@@ -27,19 +27,15 @@ macro_rules! entry {
 
 trampolines! {
     clone:
-        "stp x2, x3, [x1, #-16]!", // the child finds `entry` and `argument` on its stack
-        "mov x2, xzr",             // no parent_tid
-        "mov x3, xzr",             // no tls
-        "mov x4, xzr",             // no child_tid
-        "mov x8, {clone}",
+        "mov x8, {clone}", // `entry` and `argument` stay in registers
         "svc #0",
         "cbz x0, 2f",
         "ret",
         "2:",
         "mov x29, xzr", // the child's outermost frame
         "mov x30, xzr",
-        "ldp x1, x0, [sp], #16",
-        "blr x1",
+        "mov x0, x3",
+        "blr x2",
         "brk #0",
     switch_stack:
         "mov sp, x0",

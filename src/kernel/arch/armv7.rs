@@ -37,12 +37,8 @@ macro_rules! entry {
 
 trampolines! {
     clone:
-        "push {{r4, r7}}",         // which the caller wants back
-        "stmdb r1!, {{r2, r3}}",   // the child finds `entry` and `argument` on its stack
-        "mov r2, #0",              // no parent_tid
-        "mov r3, #0",              // no tls
-        "mov r4, #0",              // no child_tid
-        "mov r7, #{clone}",
+        "push {{r4, r7}}",  // which the caller wants back
+        "mov r7, #{clone}", // `entry` and `argument` stay in registers
         "svc #0",
         "cmp r0, #0",
         "beq 2f",
@@ -51,9 +47,8 @@ trampolines! {
         "2:",
         "mov r11, #0", // the child's outermost frame
         "mov lr, #0",
-        "ldmia sp!, {{r1, r2}}", // sp is stack_top again: aligned for the call
-        "mov r0, r2",
-        "blx r1",
+        "mov r0, r3",
+        "blx r2", // sp is stack_top: aligned for the call
         "udf #0",
     switch_stack:
         "mov sp, r0",

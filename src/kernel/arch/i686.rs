@@ -31,28 +31,22 @@ trampolines! {
     clone:
         "push ebx", // which the caller wants back
         "push esi",
-        "push edi",
-        "mov ebx, [esp + 16]", // flags
-        "mov ecx, [esp + 20]", // stack_top
-        "sub ecx, 16",
-        "mov eax, [esp + 28]",
-        "mov [ecx], eax", // the child finds `argument` where a function expects it,
-        "mov eax, [esp + 24]",
-        "mov [ecx + 4], eax", // and `entry` above it
-        "xor edx, edx",       // no parent_tid
-        "xor esi, esi",       // no tls
-        "xor edi, edi",       // no child_tid
+        "mov ebx, [esp + 12]", // flags
+        "mov ecx, [esp + 16]", // stack_top
+        "mov edx, [esp + 20]", // `entry` and `argument` stay in registers
+        "mov esi, [esp + 24]",
         "mov eax, {clone}",
         "int 0x80",
         "test eax, eax",
         "jz 2f",
-        "pop edi",
         "pop esi",
         "pop ebx",
         "ret",
         "2:",
-        "xor ebp, ebp",             // the child's outermost frame
-        "call dword ptr [esp + 4]", // esp is aligned to 16 bytes
+        "xor ebp, ebp", // the child's outermost frame
+        "sub esp, 12",
+        "push esi", // aligned for the call
+        "call edx",
         "ud2",
     switch_stack:
         "mov eax, [esp + 4]", // stack_top

@@ -6,7 +6,8 @@ macro_rules! trampolines {
     (clone: $($clone:literal,)* switch_stack: $($switch:literal,)*) => {
         /// clone(2) onto a new stack: the parent gets the child's pid or a negative
         /// errno; the child calls `entry(argument)` and never returns into the
-        /// frames of its parent. On x86_64 child_tid comes before tls, elsewhere behind it.
+        /// frames of its parent. It begins with a copy of its registers, and the kernel does not
+        /// look at parent_tid, child_tid and tls without the flags that ask for them.
         ///
         /// # Safety
         /// `stack_top` is the 16-byte aligned end of writable memory that nothing else
@@ -78,6 +79,9 @@ pub use words32::*;
 pub use words64::*;
 #[cfg(target_arch = "x86_64")]
 pub use x86_64::*;
+
+/// Bytes of the largest page that a kernel for this processor may have.
+pub const LARGEST_PAGE: usize = if cfg!(target_arch = "aarch64") { 64 << 10 } else { 4 << 10 };
 
 /// The kernel's `struct __kernel_timespec`, the same on every processor: seconds and
 /// nanoseconds.

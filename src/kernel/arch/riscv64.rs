@@ -24,23 +24,15 @@ macro_rules! entry {
 
 trampolines! {
     clone:
-        "addi a1, a1, -16",
-        "sd a2, 0(a1)", // the child finds `entry` on its stack,
-        "sd a3, 8(a1)", // and `argument` above it
-        "mv a2, zero",  // no parent_tid
-        "mv a3, zero",  // no tls
-        "mv a4, zero",  // no child_tid
-        "li a7, {clone}",
+        "li a7, {clone}", // `entry` and `argument` stay in registers
         "ecall",
         "beqz a0, 2f",
         "ret",
         "2:",
         "mv s0, zero", // the child's outermost frame
         "mv ra, zero",
-        "ld a1, 0(sp)",
-        "ld a0, 8(sp)",
-        "addi sp, sp, 16",
-        "jalr a1",
+        "mv a0, a3",
+        "jalr a2",
         "unimp",
     switch_stack:
         "mv sp, a0",

@@ -27,12 +27,7 @@ macro_rules! entry {
 
 trampolines! {
     clone:
-        "sub rsi, 16",
-        "mov [rsi], rdx",     // the child finds `entry` on its stack,
-        "mov [rsi + 8], rcx", // and `argument` above it
-        "xor edx, edx",       // no parent_tid
-        "xor r10d, r10d",     // no child_tid
-        "xor r8d, r8d",       // no tls
+        "mov r8, rcx", // `entry` and `argument` stay in registers
         "mov eax, {clone}",
         "syscall",
         "test rax, rax",
@@ -40,9 +35,8 @@ trampolines! {
         "ret",
         "2:",
         "xor ebp, ebp", // the child's outermost frame
-        "pop rax",
-        "pop rdi", // rsp is stack_top again: aligned for the call
-        "call rax",
+        "mov rdi, r8",
+        "call rdx", // rsp is stack_top: aligned for the call
         "ud2",
     switch_stack:
         "mov rsp, rdi", // aligned for the call
