@@ -80,7 +80,7 @@ fn gather() -> Vec<u8> {
                 }
             }
         }
-        for name in ["steps! {", "hints! {", "errors! {"] {
+        for name in ["steps! {", "hints! {", "errors! {", "lines! {"] {
             for (at, _) in code.match_indices(&format!("\n{name}\n")) {
                 let block = code[at + 1..].split("\n}\n").next().unwrap_or_default();
                 add(&mut texts, &literals(block).join("\0"));

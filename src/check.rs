@@ -12,7 +12,7 @@ use crate::kernel::{self, Argv, CURRENT, Errno, Given, STDOUT, Word};
 use crate::report::Report;
 use crate::run::run;
 use crate::steps::Step;
-use crate::text::{PackedList, Text, pack_list, push_capabilities, push_error};
+use crate::text::{Packed, Text, joined, pack, push_capabilities, push_error};
 
 /// Exit status where a default run does not work.
 const LACKING: u8 = 1;
@@ -29,7 +29,7 @@ macro_rules! lines {
         const LINES: &[u8] = &[$($what as u8),*];
 
         /// The name of each, and what is to be said where it is not there.
-        const TEXTS: PackedList = pack_list!(concat!($($name, "\0", $without, "\0"),*));
+        const TEXTS: Packed = pack!(joined!($($name $without)*));
     };
 }
 
@@ -114,7 +114,7 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
     for (place, what) in LINES.iter().enumerate() {
         probe.what = *what;
         probe.line = Text::new();
-        probe.line.push_part(TEXTS, 2 * place);
+        probe.line.push_packed_part(TEXTS, 2 * place);
         // What is no namespace's number is a bit that is left out.
         let flags = if *what >= RUN { 0 } else { own | 1i32.wrapping_shl((*what).into()) };
         let mut errno = 0;
@@ -145,7 +145,7 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
                 let mut buffer = [0; 8];
                 let path = line.as_c_str().unwrap_or(c"");
                 match kernel::read_start(CURRENT, path, &mut buffer) {
-                    Ok([now, ..]) if now == what => line.push_part(TEXTS, 2 * place + 1),
+                    Ok([now, ..]) if now == what => line.push_packed_part(TEXTS, 2 * place + 1),
                     _ => continue,
                 }
             }
@@ -165,7 +165,7 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
                     push_error(errno, line);
                     line.push(b": ");
                 }
-                line.push_part(TEXTS, 2 * place + 1);
+                line.push_packed_part(TEXTS, 2 * place + 1);
             }
         }
         line.push_byte(b'\n');

@@ -8,10 +8,59 @@ use crate::kernel::left_out;
 use crate::kernel::{Argv, List};
 use crate::text::LIMITS;
 
-/// A container, as asked for.
+/// A container, as asked for. In this order, so that what is asked most often lies at its start.
+#[repr(C)]
 pub struct Config<'a> {
+    /// The program has a terminal of the container's own.
+    pub tty: bool,
+    /// The program is pid 1 itself.
+    pub as_pid_1: bool,
+    /// Root on the host: all capabilities, no filter, nothing masked.
+    pub privileged: bool,
+    /// Return once the program runs, and stay beside it in another process.
+    pub detach: bool,
+    /// It ends when the caller ends.
+    pub die_with_parent: bool,
+    /// Tell every step.
+    pub verbose: bool,
+    /// Only the article's namespaces, and nothing in the root but /proc.
+    pub bare: bool,
+    /// What is written to the root goes to memory.
+    pub ephemeral: bool,
+    /// The root file system is read-only.
+    pub read_only: bool,
+    /// Leave the root by chroot alone.
+    pub no_pivot: bool,
+    /// Whether execve(2) may give privileges; `None` for what `bare` makes the default.
+    pub new_privileges: Option<bool>,
+    /// The same for the pid namespace.
+    pub pid: Option<Share>,
+    /// The same for the ipc namespace.
+    pub ipc: Option<Share>,
+    /// The same for the uts namespace.
+    pub uts: Option<Share>,
+    /// The same for the cgroup namespace.
+    pub cgroup_namespace: Option<Share>,
+    /// Whose users there are; `None` for the host's as root, and for everybody
+    /// else the container's own.
+    pub users: Option<Share>,
+    /// So many descriptors from 3 on are the program's too.
+    pub preserve_fds: u32,
+    /// The descriptor that start and end are told on; behind the program's own.
+    pub json_status_fd: Option<u32>,
+    /// And how the machine ends.
+    pub ending: Ending,
     /// The directory that becomes `/`.
     pub root: &'a CStr,
+    /// `USER[:GROUP]` of the program, by number or by the container's own files;
+    /// `None` for root's.
+    pub user: Option<&'a CStr>,
+    /// `None` for what `bare` and `privileged` make the default.
+    pub seccomp: Option<Seccomp<'a>>,
+    /// `None` for what `bare` makes the default.
+    pub network: Option<Network<'a>>,
+    /// What is mounted into the root, in this order.
+    pub mounts: List<Mount<'a>>,
     /// The program and its arguments; `None` for `/bin/sh`.
     pub command: Option<Argv<'a>>,
     /// `NAME=VALUE`, or `NAME` alone for the caller's value.
@@ -24,33 +73,18 @@ pub struct Config<'a> {
     pub hostname: Option<&'a CStr>,
     /// `None` for `thimble-PID`.
     pub name: Option<&'a CStr>,
-    /// `USER[:GROUP]` of the program, by number or by the container's own files;
-    /// `None` for root's.
-    pub user: Option<&'a CStr>,
     /// Groups that the program is in besides.
     pub group_add: List<&'a CStr>,
     /// Limits of the program's process, soft and hard, by number; `None` for the caller's.
     pub ulimits: [Option<[u64; 2]>; LIMITS],
     /// What the kernel's choice when memory runs out goes by, from -1000 to 1000.
     pub oom_score_adj: Option<&'a CStr>,
-    /// The program has a terminal of the container's own.
-    pub tty: bool,
-    /// The program is pid 1 itself.
-    pub as_pid_1: bool,
-    /// So many descriptors from 3 on are the program's too.
-    pub preserve_fds: u32,
     /// Bytes that /dev/shm holds at most; `None` for 64 MiB.
     pub shm_size: Option<u64>,
     /// Capabilities on top of the default ones, as a set of bits; all bits for `ALL`.
     pub cap_add: u64,
     /// Capabilities to take away, likewise.
     pub cap_drop: u64,
-    /// Whether execve(2) may give privileges; `None` for what `bare` makes the default.
-    pub new_privileges: Option<bool>,
-    /// `None` for what `bare` and `privileged` make the default.
-    pub seccomp: Option<Seccomp<'a>>,
-    /// Root on the host: all capabilities, no filter, nothing masked.
-    pub privileged: bool,
     /// A limit for each `Resource`, in its order.
     pub limits: [Option<Limit>; RESOURCES],
     /// The processors to run on, as `0-2,5`.
@@ -59,12 +93,8 @@ pub struct Config<'a> {
     pub cgroup_conf: List<&'a CStr>,
     /// The cgroup to make the container's in.
     pub cgroup_parent: Option<&'a CStr>,
-    /// Return once the program runs, and stay beside it in another process.
-    pub detach: bool,
     /// The file that holds the container's pid while it lives.
     pub pid_file: Option<&'a CStr>,
-    /// The descriptor that start and end are told on; behind the program's own.
-    pub json_status_fd: Option<u32>,
     /// Seconds until it is stopped; 0 for never.
     pub timeout: u64,
     /// What it is stopped by: the number of a signal.
@@ -73,35 +103,6 @@ pub struct Config<'a> {
     pub stop_timeout: u64,
     /// As pid 1 of a machine: the kernel modules to load.
     pub modules: List<&'a CStr>,
-    /// And how the machine ends.
-    pub ending: Ending,
-    /// It ends when the caller ends.
-    pub die_with_parent: bool,
-    /// Tell every step.
-    pub verbose: bool,
-    /// Only the article's namespaces, and nothing in the root but /proc.
-    pub bare: bool,
-    /// What is mounted into the root, in this order.
-    pub mounts: List<Mount<'a>>,
-    /// What is written to the root goes to memory.
-    pub ephemeral: bool,
-    /// The root file system is read-only.
-    pub read_only: bool,
-    /// Leave the root by chroot alone.
-    pub no_pivot: bool,
-    /// `None` for what `bare` makes the default.
-    pub network: Option<Network<'a>>,
-    /// The same for the pid namespace.
-    pub pid: Option<Share>,
-    /// The same for the ipc namespace.
-    pub ipc: Option<Share>,
-    /// The same for the uts namespace.
-    pub uts: Option<Share>,
-    /// The same for the cgroup namespace.
-    pub cgroup_namespace: Option<Share>,
-    /// Whose users there are; `None` for the host's as root, and for everybody
-    /// else the container's own.
-    pub users: Option<Share>,
     /// `INSIDE:OUTSIDE:COUNT` for each range of user ids.
     pub uid_maps: List<&'a CStr>,
     /// The same for group ids; empty for the same as of users.

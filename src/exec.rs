@@ -10,11 +10,12 @@ use crate::config::Config;
 use crate::init;
 use crate::isolate::link::Link;
 use crate::isolate::program::{self, Entry};
-use crate::isolate::{accounts, descriptors, environment, running, seccomp};
+use crate::isolate::{accounts, descriptors, environment, running, seccomp, terminal};
 use crate::kernel::{self, Argv, Errno, Fd, Given, left_out};
-use crate::report::Report;
+use crate::report::{FAILED, Report};
 use crate::steps::Step;
 use crate::text::pack;
+use crate::undo::{self, Heard};
 
 /// Runs a program in a running container to its end and gives its exit status.
 pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
@@ -41,6 +42,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     let mut environment = environment::collect(config, None, given.environment, room, report);
     let filter = seccomp::read(config, report);
     let container = running::find(config, None, report);
+    terminal::look_at_callers(config, report); // before the signals are blocked
     let passed_over = ignored & !(1 << (libc::SIGCHLD - 1));
     report.step(Step::BlockSignals, kernel::block_signals_but(passed_over));
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
@@ -49,6 +51,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));
     }
+    terminal::open_inside(config, &container, stack, report);
     // Where none may be set inside, the caller's would stay. An ordinary user has no choice.
     if container.only_group().is_some() {
         let given_up = kernel::set_groups(&[]);
@@ -76,16 +79,23 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     // A report of its own: what this one has to take back is not to be taken back inside.
     let mut inside = Report::new();
     inside.verbose = config.verbose;
-    let entry = Entry { running: &container, link: &link, ignored };
+    let slave = report.undo.terminal.slave;
+    let entry = Entry { running: &container, link: &link, slave, ignored };
     let variables = environment::vector(&environment);
     let program = program::start(config, variables, &ids, filter, Some(entry), stack, &mut inside);
     let program = report.step(Step::Clone, program);
     report.undo.child = Some(program);
-    link.keep_host_end();
+    report.undo.terminal.let_go();
+    let link = link.keep_host_end();
+    report.undo.link = Some(link);
     descriptors::let_go(config);
     report.tell_pid(pack!("thimble: program pid: "), Some(program));
     let end = init::attend(program, None, report);
     report.undo.child = None;
+    report.undo.end_terminal();
+    if end.status() >= FAILED {
+        undo::relay(link, &mut Heard::default());
+    }
     report.end(end.status())
 }
 

@@ -78,14 +78,16 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         if signal == libc::SIGCHLD {
             continue;
         }
-        if let Some(stop) = &mut stop {
+        if stop.is_some() {
             // As everybody else would do.
             if kernel::is_ignored(signal) {
                 continue;
             }
-            if terminal::takes(signal, &report.undo.terminal) {
-                continue;
-            }
+        }
+        if terminal::takes(signal, &report.undo.terminal) {
+            continue;
+        }
+        if let Some(stop) = &mut stop {
             signal = stop.answer(signal, report);
         }
         let sent = kernel::send_signal(child, signal);

@@ -36,6 +36,8 @@ pub struct Directory {
 pub struct Terminal {
     /// What the caller sees of it and writes to it goes through this.
     pub master: Option<Fd>,
+    /// `thimble exec`: the program's end, until the program has it.
+    pub slave: Option<Fd>,
     /// The relay that hands the output on, by its place among them. That of the input is
     /// the one before.
     pub output: usize,
@@ -46,18 +48,25 @@ pub struct Terminal {
 }
 
 /// What was made so far.
+#[repr(C)]
 pub struct Undo<'a> {
-    /// As pid 1 of a machine: how that ends.
-    pub ending: Option<Ending>,
     /// The container's first process, while it is not reaped. Killed, and with
     /// it, being pid 1, all others.
     pub child: Option<Pid>,
     /// The line on which the child tells why it failed, if it did.
     pub link: Option<Fd>,
-    /// The processes that hand input files on, while they are not reaped.
-    pub relays: List<Option<Pid>>,
+    /// The processes in them may outlive the container's first: end them.
+    pub end_all: bool,
+    /// Where its path begins.
+    pub here: Fd,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory>,
+    /// The processes that hand input files on, while they are not reaped.
+    pub relays: List<Option<Pid>>,
+    /// The program's terminal, if it has one.
+    pub terminal: Terminal,
+    /// As pid 1 of a machine: how that ends.
+    pub ending: Option<Ending>,
     /// The cgroup that this process was in, and the leaf below it that it is in instead.
     pub leaf: Option<(Fd, Fd)>,
     /// Their name.
@@ -65,12 +74,6 @@ pub struct Undo<'a> {
     /// The file that holds the container's pid: its path, and the file itself. While that is open,
     /// no other has its number.
     pub pid_file: Option<(&'a CStr, Fd)>,
-    /// Where its path begins.
-    pub here: Fd,
-    /// The processes in them may outlive the container's first: end them.
-    pub end_all: bool,
-    /// The program's terminal, if it has one.
-    pub terminal: Terminal,
 }
 
 impl<'a> Undo<'a> {
@@ -87,7 +90,13 @@ impl<'a> Undo<'a> {
             pid_file: None,
             here: CURRENT,
             end_all: false,
-            terminal: Terminal { master: None, output: usize::MAX, failed: false, callers: None },
+            terminal: Terminal {
+                master: None,
+                slave: None,
+                output: usize::MAX,
+                failed: false,
+                callers: None,
+            },
         }
     }
 
@@ -113,6 +122,7 @@ impl<'a> Undo<'a> {
     /// Waits for what the program has written, which is on its way, and gives the caller's
     /// terminal back: what is told comes after it.
     pub fn end_terminal(&mut self) {
+        self.terminal.let_go();
         let output = self.relays.as_mut_slice().get_mut(self.terminal.output);
         if let Some(output) = output.and_then(Option::take) {
             if self.end_all {
@@ -179,6 +189,13 @@ impl<'a> Undo<'a> {
 }
 
 impl Terminal {
+    /// The program has its end, or will never have it.
+    pub fn let_go(&mut self) {
+        if let Some(slave) = self.slave.take() {
+            kernel::close(slave);
+        }
+    }
+
     /// Gives the caller's terminal back as it was; `whole`: also in how it shows what is
     /// written to it.
     pub fn restore(&self, whole: bool) -> kernel::Result<()> {

@@ -231,6 +231,13 @@ const MODES: &[Mode] = &[
         ..PLAIN
     },
     Mode {
+        name: "root, exec -t",
+        options: &["--hostname=faults", "--uidmap=0:100000:65536"],
+        exec: Some(&["-tu5"]),
+        terminal: true,
+        ..PLAIN
+    },
+    Mode {
         name: "user, exec",
         options: &["--hostname=faults"],
         exec: Some(&[]),
@@ -307,6 +314,7 @@ const UNNOTICED: &[Unnoticed] = &[
     },
     unnoticed("close", ANY, "the descriptor is closed, whatever the answer"),
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
+    unnoticed("madvise", ANY, "a few pages are kept that nobody needs"),
     mapped("open_tree", "0", ""),
     mapped("mount_setattr", "0", ""),
     mapped("move_mount", "0", ""),
@@ -370,10 +378,6 @@ const UNNOTICED: &[Unnoticed] = &[
     Unnoticed {
         mode: "exec",
         ..first("kill", ANY, "", "what hands input on ends by itself where nobody reads")
-    },
-    Unnoticed {
-        mode: "exec",
-        ..first("mprotect", &[libc::ENOMEM], "2", "it executes its copy, on whatever stack")
     },
     Unnoticed {
         mode: "exec",

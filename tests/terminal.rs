@@ -4,6 +4,7 @@
 mod common;
 use common::*;
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
@@ -657,6 +658,208 @@ fn a_python_prompt_survives_ctrl_c() {
         caller.expect("42\r\n");
         caller.types("exit(5)\r");
         assert_eq!(caller.end().0, 5, "{option}");
+    }
+}
+
+/// A container that runs `sleep` until this is dropped, and its pid 1.
+struct Container(Child, String);
+
+impl Container {
+    fn start(mut command: Command) -> Container {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut container = Container(child, String::new());
+        let mut begun = [0; 3];
+        container.0.stdout.as_mut().unwrap().read_exact(&mut begun).unwrap();
+        container.1 = children(container.0.id())[0].to_string();
+        container
+    }
+
+    fn of(options: &[&str], root: &std::path::Path) -> Container {
+        let mut line = command(thimble(), &["run"]);
+        line.args(options).arg(root).args(["sh", "-c", "echo on; exec sleep 900"]);
+        Container::start(line)
+    }
+
+    /// `thimble exec -t OPTIONS PID COMMAND`, all of whose descriptors are the terminal.
+    fn exec(&self, options: &[&str], words: &[&str]) -> Caller {
+        self.exec_by(thimble(), options, words)
+    }
+
+    /// The same by a copy of thimble, which the container runs.
+    fn exec_by(&self, program: impl AsRef<OsStr>, options: &[&str], words: &[&str]) -> Caller {
+        let words = [&["exec", "-t"], options, &[self.1.as_str()], words].concat();
+        Caller::start(command(program, &words), &[0, 1, 2])
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+const ENTERED: &str = "tty; stty size; test -t 0 && test -t 1 && test -t 2 && echo three; \
+    echo to tty >/dev/tty; stat -c '%u %t %T' /dev/pts/0; ps -o pid,tty,comm; ls /dev/pts";
+
+#[test]
+fn what_is_executed_in_a_container_has_one_of_that_container() {
+    let ordinary = Ordinary::new();
+    let his = || {
+        let mut line = ordinary.thimble(&["run"]);
+        line.arg(ordinary.root()).args(["sh", "-c", "echo on; exec sleep 900"]);
+        Container::start(line)
+    };
+    let roots = |options| Container::of(options, &busybox());
+    for (what, container, options, owner) in [
+        ("default", roots(&[]), &[][..], "0"),
+        ("of another user", roots(&[]), &["-u", "1000:100"], "1000"),
+        ("-i", roots(&["-u", "7"]), &["-i"], "0"),
+        ("--privileged", roots(&["--privileged"]), &[], "0"),
+        ("--pids-limit", roots(&["--pids-limit=9", "--read-only"]), &[], "0"),
+        ("--uidmap", roots(&["--uidmap=0:100000:65536"]), &[], "0"),
+        ("--uidmap, a user", roots(&["--uidmap=0:100000:65536"]), &["-u5"], "5"),
+        ("--cap-drop", roots(&["--cap-drop=ALL"]), &[], "0"),
+        ("root in a user's", his(), &[], "0"),
+    ] {
+        let program =
+            if what == "root in a user's" { ordinary.program() } else { thimble().into() };
+        let (status, text) = container.exec_by(program, options, &["sh", "-c", ENTERED]).end();
+        assert_eq!(status, 0, "{what}: {text}");
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        let node = format!("{owner} 88 0");
+        assert_eq!(lines[..5], ["/dev/pts/0", "31 101", "three", "to tty", &node], "{what}");
+        // Neither of the relays is in there.
+        let processes = lines[5..].iter().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let names: Vec<_> = processes.filter_map(|words| words.get(2).copied()).collect();
+        assert_eq!(names[..4], ["COMMAND", "thimble", "sleep", "sh"], "{what}: {text}");
+        assert!(names[4..].iter().all(|name| *name == "ps"), "{what}: {text}");
+        assert!(lines.iter().any(|line| line.contains("136,0  sh")), "{what}: {text}");
+        assert_eq!(lines[lines.len() - 1], "0     ptmx", "{what}: no other terminal: {text}");
+    }
+    // Where there is no devpts, one of the host's; and an ordinary user in his own.
+    for options in [&["--bare"][..], &["--bare", "--as-pid-1"]] {
+        let container = roots(options);
+        let mut caller =
+            container.exec(&[], &["sh", "-c", "stty size; test -t 1 && echo good; exit 9"]);
+        assert_eq!(caller.end(), (9, "31 101\r\ngood\r\n".into()), "{options:?}");
+    }
+    let container = his();
+    let mut line = ordinary.thimble(&["exec", "-t", &container.1]);
+    line.args(["sh", "-c", "tty; stty size; exit 6"]);
+    let mut caller = Caller::start(line, &[0, 1, 2]);
+    assert_eq!(caller.end(), (6, "/dev/pts/0\r\n31 101\r\n".into()));
+}
+
+#[test]
+fn a_shell_that_is_executed_in_a_container_has_job_control() {
+    for options in [&[][..], &["--bare"], &["--uidmap=0:100000:65536"]] {
+        let container = Container::of(options, &busybox());
+        let mut caller = container.exec(&["-e", "PS1=ready> "], &["sh"]);
+        caller.expect("ready> ");
+        assert!(!caller.text().contains("can't access tty"), "{:?}", caller.text());
+        assert!(is_raw(caller.slave()));
+        caller.types("sleep 2000\r");
+        caller.expect("sleep 2000\r\n");
+        eventually("it sleeps", || !processes_with("sleep 2000").is_empty());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        caller.types("\x1a");
+        caller.expect("Stopped");
+        caller.expect("ready> ");
+        caller.types("fg\r");
+        caller.expect("sleep 2000\r\n");
+        caller.types("\x03");
+        caller.expect("ready> ");
+        assert_eq!(caller.line("echo status $?"), "status 130\r\n");
+        let size = libc::winsize { ws_row: 12, ws_col: 345, ws_xpixel: 0, ws_ypixel: 0 };
+        set_size(&caller.master, size);
+        eventually("it has the caller's size", || caller.line("stty size").contains("12 345"));
+        caller.types("exit 5\r");
+        assert_eq!(caller.end().0, 5, "{options:?}");
+    }
+}
+
+#[test]
+fn the_terminal_of_who_executes_something_is_given_back_in_each_way_out() {
+    let inside = |container: &Container, name: &str| {
+        let mut found = None;
+        eventually("it is there", || {
+            found = children(container.0.id()).into_iter().chain(processes_named(name)).last();
+            found.is_some()
+        });
+        found.unwrap()
+    };
+    let name = format!("3{}", std::process::id());
+    let sleeps = format!("echo on; trap '' HUP; exec sleep {name}");
+    for (way, want) in [
+        ("the program is killed", 137),
+        ("thimble is killed", 1009),
+        ("the container ends", 137),
+        ("thimble is told to end", 143),
+    ] {
+        let (_master, slave) = terminal();
+        let before = modes(&slave);
+        let mut container = Container::of(&[], &busybox());
+        let mut caller = container.exec(&[], &["sh", "-c", &sleeps]);
+        caller.expect("on\r\n");
+        assert!(is_raw(caller.slave()), "{way}");
+        match way {
+            "the program is killed" => kill("-KILL", inside(&container, &name)),
+            "thimble is killed" => kill("-KILL", caller.child.id()),
+            "the container ends" => container.0.kill().unwrap(),
+            _ => kill("-TERM", caller.child.id()),
+        }
+        assert_eq!(caller.end().0, want, "{way}");
+        eventually("as before", || modes(caller.slave()) == before);
+        eventually("no process is left", || processes_named(&name).is_empty());
+    }
+    // A command that does not exist.
+    let container = Container::of(&[], &busybox());
+    let mut caller = container.exec(&[], &["frobnicate"]);
+    let want = "thimble: execute frobnicate: ENOENT: No such file or directory\r\n";
+    assert_eq!(caller.end(), (127, want.into()));
+    assert!(!is_raw(caller.slave()));
+}
+
+/// The processes of `sleep NUMBER`.
+fn processes_named(number: &str) -> Vec<u32> {
+    processes_with(&format!("sleep {number}"))
+        .iter()
+        .filter_map(|process| process.split(' ').next()?.parse().ok())
+        .collect()
+}
+
+#[test]
+fn what_a_container_has_in_the_place_of_its_terminals_is_not_used() {
+    let root = own_root();
+    let pts = root.path().join("dev/pts");
+    let _ = fs::remove_dir_all(&pts);
+    fs::create_dir_all(&pts).unwrap();
+    let place = |made: &dyn Fn(&std::path::Path)| {
+        let _ = fs::remove_file(pts.join("ptmx"));
+        made(&pts.join("ptmx"));
+        // By root inside, in a /dev that is not thimble's: that of the image.
+        let container = Container::of(&["--bare"], root.path());
+        let mut caller = container.exec(&[], &["sh", "-c", "stty size; echo good"]);
+        let good = caller.end();
+        // The control: whoever does not look what it is opens it.
+        let words = ["exec", "-t", &container.1, "true"];
+        let mut line = command(thimble_without(), &words);
+        line.env("THIMBLE_LEAVE_OUT", "devpts check,own copy");
+        (good, Caller::start(line, &[0, 1, 2]).end())
+    };
+    fs::write(pts.join("file"), "the image's\n").unwrap();
+    let made: [&dyn Fn(&std::path::Path); 3] = [
+        &|path| fs::write(path, "the image's\n").unwrap(),
+        &|path| assert!(command("mkfifo", &[path.to_str().unwrap()]).status().unwrap().success()),
+        &|path| symlink("/dev/pts/file", path).unwrap(),
+    ];
+    for made in made {
+        let (good, without) = place(made);
+        assert_eq!(good, (0, "31 101\r\ngood\r\n".into()));
+        assert_eq!(without.0, 125, "{without:?}");
+        let told = "thimble: open the container's terminal: ENOTTY";
+        assert!(without.1.starts_with(told), "{without:?}");
     }
 }
 

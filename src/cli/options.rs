@@ -19,6 +19,8 @@ use crate::text::{
 #[rustfmt::skip]
 mod common {
     use super::*;
+    pub const TTY: Opt = Opt("  -t, --tty                       a terminal of the container's own", Flag(|c, _| yes(&mut c.tty)));
+    pub const INTERACTIVE: Opt = Opt("  -i, --interactive               nothing: the input is always connected", Flag(|_, _| None));
     pub const ENV: Opt = Opt("  -e, --env NAME[=VALUE]          set a variable, or pass the caller's", Value(|c, v| add(&mut c.environment, v, check_env)));
     pub const ENV_FILE: Opt = Opt("      --env-file FILE             set the variables in FILE, a line each", Value(|c, v| add(&mut c.environment_files, v, check_path)));
     pub const WORKDIR: Opt = Opt("  -w, --workdir DIR               directory to start in (/)", Value(|c, v| set(&mut c.workdir, v, check_absolute)));
@@ -38,8 +40,8 @@ const ROWS: &[Opt] = &[
     WORKDIR,
     USER,
     GROUP_ADD,
-    Opt("  -t, --tty                       a terminal of the container's own", Flag(|c, _| yes(&mut c.tty))),
-    Opt("  -i, --interactive               nothing: the input is always connected", Flag(|_, _| None)),
+    TTY,
+    INTERACTIVE,
     Opt("      --as-pid-1                  the program itself is pid 1, without an init", Flag(|c, _| yes(&mut c.as_pid_1))),
     Opt("      --ulimit NAME=SOFT[:HARD]   limits of each process, as in nofile=64", Value(ulimit)),
     Opt("      --oom-score-adj N           be ended sooner out of memory, up to 1000", Value(|c, v| set(&mut c.oom_score_adj, v, check_oom_score))),
@@ -100,6 +102,8 @@ const EXEC_ROWS: &[Opt] = &[
     WORKDIR,
     USER,
     GROUP_ADD,
+    TTY,
+    INTERACTIVE,
     PRESERVE_FDS,
     Opt("      --security-opt OPTION       seccomp=FILE, the container's own filter", Value(filter_file)),
     VERBOSE,

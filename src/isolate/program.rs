@@ -8,7 +8,7 @@ use crate::isolate::accounts::Ids;
 use crate::isolate::link::{self, Link};
 use crate::isolate::running::Running;
 use crate::isolate::{descriptors, environment, limits, privileges, status, terminal};
-use crate::kernel::{self, Argv, Errno, Pid, Stack};
+use crate::kernel::{self, Argv, Errno, Fd, Pid, Stack};
 use crate::report::{NOT_EXECUTABLE, NOT_FOUND, Report};
 use crate::steps::Step;
 use crate::text::{Parts, Text, parse_hexadecimal, split_at};
@@ -31,6 +31,8 @@ pub struct Entry<'a> {
     pub running: &'a Running,
     /// The line to the process that waits for it.
     pub link: &'a Link,
+    /// The terminal for it, if it is to have one.
+    pub slave: Option<Fd>,
     /// The signals that are ignored here.
     pub ignored: u64,
 }
@@ -60,7 +62,9 @@ impl Program<'_, '_> {
     fn execute(&mut self) -> u8 {
         let line = self.entry.as_ref().map(|entry| {
             let line = entry.link.keep_container_end();
+            self.report.link = Some(line);
             entry.running.enter(self.report);
+            terminal::take_for(entry.slave, self.config, self.ids.user, self.report);
             let keep_groups = entry.running.only_group().is_some();
             privileges::cut_down(self.config, self.ids, keep_groups, self.report);
             line
@@ -69,7 +73,7 @@ impl Program<'_, '_> {
             self.report.step_on(Step::Workdir, workdir, kernel::change_directory(workdir));
         }
         if self.config.tty {
-            terminal::control(self.config, self.report);
+            terminal::control(self.config.as_pid_1 || line.is_some(), self.report);
         } else if !self.config.as_pid_1 && line.is_none() {
             // What it sends to its process group is not for pid 1, and it can be stopped by
             // SIGTSTP: a group without a parent outside it, in its session, could not.

@@ -287,6 +287,18 @@ impl Running {
         }
     }
 
+    /// For a process that only opens something: becomes root inside, where there is a user
+    /// namespace, and joins the mount namespace.
+    pub fn visit(&self) -> Result<()> {
+        let [users, mounts, ..] = self.namespaces;
+        if let Some(users) = users {
+            kernel::enter_namespace(users, 0)?;
+            let [user, group] = self.ids;
+            kernel::set_ids(user, group)?;
+        }
+        mounts.map_or(Ok(()), |mounts| kernel::enter_namespace(mounts, 0))
+    }
+
     /// The group inside, if there can be no other.
     pub fn only_group(&self) -> Option<u32> {
         let [_, group] = self.ids;

@@ -12,8 +12,9 @@ use core::ffi::{CStr, c_int};
 
 use crate::config::Config;
 use crate::isolate::descriptors;
+use crate::isolate::running::Running;
 use crate::kernel::{
-    self, CURRENT, Errno, Fd, Modes, STDIN, STDOUT, Stack, ready, wait_until_ready,
+    self, CURRENT, Errno, Fd, Magic, Modes, STDIN, STDOUT, Stack, left_out, ready, wait_until_ready,
 };
 use crate::report::Report;
 use crate::steps::Step;
@@ -50,35 +51,109 @@ pub fn open(config: &Config, link: Fd, report: &mut Report) {
 
 /// Opens a terminal of /dev/pts, or of a /dev that is the current directory and is to have
 /// a console; hands the master to the host's side, and takes the slave.
+fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
+    let (ptmx, directory) = if outside { HOSTS } else { (c"pts/ptmx", &b"pts/"[..]) };
+    let [master, slave] = open_pair(ptmx, directory)?;
+    kernel::send_descriptor(link, Some(master))?;
+    let number = kernel::unlock_terminal(master)?;
+    kernel::close(master);
+    take(slave)?;
+    kernel::close(slave);
+    if !outside {
+        kernel::make_file(CURRENT, c"console", 0)?;
+        kernel::bind(Numbered::of(directory, number).as_c_str(), c"console", false)?;
+    }
+    Ok(())
+}
+
+/// Where those of the host are, and what the paths of their slaves begin with. (Its
+/// /dev/pts/ptmx may be root's alone.)
+const HOSTS: (&CStr, &[u8]) = (c"/dev/ptmx", b"/dev/pts/");
+
+/// Opens a terminal that is as the caller's, if he has one: its master and its slave.
 #[inline(never)]
-pub fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
-    let (ptmx, directory): (_, &[u8]) =
-        if outside { (c"/dev/ptmx", b"/dev/pts/") } else { (c"pts/ptmx", b"pts/") };
+fn open_pair(ptmx: &CStr, directory: &[u8]) -> kernel::Result<[Fd; 2]> {
     let master = kernel::open(ptmx, libc::O_RDWR | libc::O_NOCTTY)?;
     let number = kernel::unlock_terminal(master)?;
-    let path = Numbered::of(directory, number);
-    let path = path.as_c_str();
     let slave = match kernel::slave(master) {
-        Err(Errno::ENOTTY) => open_by_number(path, number),
+        Err(Errno::ENOTTY) => open_by_number(Numbered::of(directory, number).as_c_str(), number),
         slave => slave,
     }?;
-    // It is as the caller's, if he has one.
     let modes = kernel::copy_modes(STDIN, slave);
     if modes != Err(Errno::ENOTTY) {
         modes?;
     }
     copy_size(slave)?;
-    kernel::send_descriptor(link, Some(master))?;
-    kernel::close(master);
+    Ok([master, slave])
+}
+
+/// Has the slave in the place of the caller's descriptors.
+fn take(slave: Fd) -> kernel::Result<()> {
     for number in 0..3 {
         kernel::duplicate(Fd::new(number), slave)?;
     }
-    kernel::close(slave);
-    if !outside {
-        kernel::make_file(CURRENT, c"console", 0)?;
-        kernel::bind(path, c"console", false)?;
-    }
     Ok(())
+}
+
+/// `thimble exec`, before anything of the container is joined: opens a terminal of its
+/// devpts, or where it has none, as with `--bare`, of the host's, and starts the relays. They are
+/// of the host's pid namespace, and so not to be seen inside.
+pub fn open_inside(config: &Config, container: &Running, stack: &mut Stack, report: &mut Report) {
+    if !config.tty {
+        return;
+    }
+    let mut visit = Visit { container, opened: Err(Errno::EIO) };
+    // It goes there and this process does not; and what it opens is open here.
+    let visited = kernel::spawn_for_descriptors(stack, &mut visit, |visit| {
+        visit.opened = visit.open();
+        0
+    });
+    let opened = match visited.and_then(kernel::wait_for).and_then(|_| visit.opened) {
+        Err(Errno::ENODEV) => open_pair(HOSTS.0, HOSTS.1),
+        opened => opened,
+    };
+    let [master, slave] = report.step(Step::OpenTerminal, opened);
+    report.undo.terminal.slave = Some(slave);
+    let handed_on = hand_on(config, master, stack, &mut report.undo);
+    report.step(Step::RelayTerminal, handed_on);
+}
+
+/// The process that opens a terminal in a container.
+struct Visit<'a> {
+    container: &'a Running,
+    opened: kernel::Result<[Fd; 2]>,
+}
+
+impl Visit<'_> {
+    /// ENODEV where there is no devpts. What is in a devpts is what it seems to be: nobody can
+    /// put anything there. Beside it, in /dev, the container may have put what it likes.
+    fn open(&self) -> kernel::Result<[Fd; 2]> {
+        self.container.visit()?;
+        let directory = match kernel::open(c"/dev/pts", libc::O_PATH) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Err(Errno::ENODEV),
+            directory => directory?,
+        };
+        let there = kernel::is_on(directory, DEVPTS)? || left_out(c"devpts check");
+        let entered = kernel::change_directory_to(directory);
+        kernel::close(directory);
+        if !there {
+            return Err(Errno::ENODEV);
+        }
+        entered?;
+        open_pair(c"ptmx", b"")
+    }
+}
+
+/// DEVPTS_SUPER_MAGIC of linux/magic.h, which libc does not have.
+const DEVPTS: Magic = 0x1cd1;
+
+/// The program's process, in a container that it has joined: takes the terminal, for the
+/// program's user.
+pub fn take_for(slave: Option<Fd>, config: &Config, user: u32, report: &mut Report) {
+    if let Some(slave) = slave {
+        report.step(Step::OpenTerminal, take(slave));
+        give(config, user, report);
+    }
 }
 
 /// The slave by its path, before Linux 4.13.
@@ -110,9 +185,9 @@ pub fn give(config: &Config, user: u32, report: &mut Report) {
 
 /// The program's process: leads a session of its own, which the terminal controls. So what
 /// is typed there as a signal reaches the program's processes and not pid 1, unless that is
-/// the program.
-pub fn control(config: &Config, report: &mut Report) {
-    let led = if config.as_pid_1 { Ok(()) } else { kernel::new_session() };
+/// the program. `leads`: it does so already.
+pub fn control(leads: bool, report: &mut Report) {
+    let led = if leads { Ok(()) } else { kernel::new_session() };
     report.step(Step::ControlTerminal, led.and_then(|()| kernel::control(STDIN)));
 }
 
@@ -126,12 +201,17 @@ pub fn relay(config: &Config, link: Fd, stack: &mut Stack, report: &mut Report) 
     }
 }
 
-#[inline(never)]
 fn start(config: &Config, link: Fd, stack: &mut Stack, undo: &mut Undo) -> kernel::Result<()> {
     let Some(Some(master)) = kernel::receive_descriptor(link, libc::MSG_PEEK)? else {
         return Ok(());
     };
     kernel::read(link, &mut [0])?;
+    hand_on(config, master, stack, undo)
+}
+
+/// Sets the caller's terminal up for this one, and starts the relays.
+#[inline(never)]
+fn hand_on(config: &Config, master: Fd, stack: &mut Stack, undo: &mut Undo) -> kernel::Result<()> {
     undo.terminal.master = Some(master);
     make_raw(&undo.terminal)?;
     for place in 0..2 {

@@ -185,6 +185,17 @@ pub fn spawn<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> u8) ->
     unsafe { launch(flags, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
 }
 
+/// The same of a child that shares the descriptors besides: what it opens is open here.
+pub fn spawn_for_descriptors<T>(
+    stack: &mut Stack,
+    argument: &mut T,
+    entry: fn(&mut T) -> u8,
+) -> Result<Pid> {
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
+    // SAFETY: as for `spawn`.
+    unsafe { launch(flags, stack, (&raw mut *argument).cast(), of_pointer(entry)) }
+}
+
 /// The same of a child that has a mount namespace of its own, and shares the descriptors
 /// besides: what it opens is open here.
 pub fn spawn_apart<T>(stack: &mut Stack, argument: &mut T, entry: fn(&mut T) -> u8) -> Result<Pid> {

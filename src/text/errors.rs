@@ -36,6 +36,7 @@ errors! {
     22 "EINVAL: Invalid argument"
     23 "ENFILE: Too many open files in system"
     24 "EMFILE: Too many open files"
+    25 "ENOTTY: Inappropriate ioctl for device"
     26 "ETXTBSY: Text file busy"
     27 "EFBIG: File too large"
     28 "ENOSPC: No space left on device"
@@ -92,7 +93,7 @@ mod tests {
             let theirs = std::io::Error::from_raw_os_error(number as i32).to_string();
             assert_eq!(theirs, format!("{text} (os error {number})"));
         }
-        assert_eq!(known, 41);
+        assert_eq!(known, 42);
     }
 
     #[test]
