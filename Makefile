@@ -63,6 +63,11 @@ bench: deps all ## time and system calls, beside the article's program in C
 	@tests/tools/image.sh busybox $(BUSYBOX)
 	@tests/tools/bench.sh $(BUSYBOX)
 
+peers: deps all ## how bwrap, crun, runc and unshare do in an initramfs: the table in README.md
+	@tests/tools/image.sh busybox $(BUSYBOX)
+	@tests/tools/image.sh machine-amd64 target/images/machine-amd64
+	UPDATE_GOLDEN=1 THIMBLE=$(CURDIR)/target/thimble $(CARGO) test --locked --test peers
+
 dist: ## build for all five architectures, or those that this machine can build for
 	@tests/tools/dist.sh
 
@@ -80,4 +85,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 
-.PHONY: all run test i686 deps lint size bench dist reproducible install clean help
+.PHONY: all run test i686 deps lint size bench peers dist reproducible install clean help

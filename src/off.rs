@@ -24,7 +24,10 @@ pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
     let outcome = Outcome { status, signal, device: ending.device, modules: ending.modules };
     // What still runs could write on, and keeps files open.
     kernel::end_all();
-    aside(&outcome, tell);
+    // Without its process the line would be lost: should that be killed, another does it.
+    if aside(&outcome, tell) {
+        aside(&outcome, tell);
+    }
     kernel::sync();
     if outcome.device != 0 {
         // An instruction that this machine may not have, which is then the end of the process.
@@ -40,27 +43,33 @@ pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
     }
 }
 
-/// Does something in a process of its own, and gives it up if that takes too long.
+/// Does something in a process of its own, and gives it up if that takes too long. Whether
+/// that process was killed.
 #[inline(never)]
-fn aside(outcome: &Outcome, act: fn(&Outcome)) {
+fn aside(outcome: &Outcome, act: fn(&Outcome)) -> bool {
     let child = kernel::fork();
     let Ok(Some(child)) = child else {
         act(outcome);
-        return if child.is_ok() {
+        if child.is_ok() {
             kernel::exit(0)
-        };
+        }
+        return false;
     };
     let until = kernel::after(PATIENCE).unwrap_or(NEVER);
     loop {
-        match kernel::reap_any() {
-            Ok(Some((pid, _))) if pid != child => continue,
-            Ok(None) => {}
-            _ => return,
-        }
-        match kernel::wait_for_signal(until) {
-            Ok(0) => return,
+        let ended = match kernel::reap_any() {
+            Ok(Some(ended)) => Ok(Some(ended)),
+            // An error may have nothing to say of that process, which ends with a signal.
+            _ => match kernel::wait_for_signal(until) {
+                Ok(0) => return false,
+                Ok(_) => continue,
+                Err(_) => kernel::wait_for(child),
+            },
+        };
+        match ended {
+            Ok(Some((pid, end))) if pid == child => return end.signal() != 0,
             Ok(_) => {}
-            Err(_) => drop(kernel::wait_for(child)),
+            Err(_) => return false,
         }
     }
 }

@@ -4,9 +4,8 @@
 mod common;
 use common::*;
 
-use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// A root with thimble in it, and how `init` with these words is started as pid 1 there.
@@ -214,92 +213,4 @@ fn a_console_that_takes_nothing_does_not_hold_up_the_end() {
     let status = init.stdout(Stdio::null()).stderr(writer).status().unwrap();
     assert_eq!(status.signal(), Some(libc::SIGINT));
     drop(reader);
-}
-
-/// What tests/tools/first.c becomes.
-fn first() -> PathBuf {
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("first");
-    let mut build = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"]);
-    assert!(build.arg(&program).arg("tests/tools/first.c").status().unwrap().success());
-    program
-}
-
-/// What a call may fail with.
-fn errnos_of(call: &str) -> &'static [&'static str] {
-    match call {
-        "clone" | "fork" => &["EAGAIN", "ENOMEM"],
-        "mount" => &["ENODEV", "EBUSY", "EINVAL"],
-        "mkdir" | "mkdirat" => &["ENOSPC", "EROFS"],
-        "openat" => &["EMFILE", "ENOENT"],
-        "wait4" => &["ECHILD"],
-        "mmap" | "mprotect" => &["ENOMEM"],
-        "write" | "read" | "fstat" | "getdents64" => &["EIO"],
-        "rt_sigtimedwait" | "rt_sigprocmask" | "rt_sigaction" => &["EINVAL"],
-        _ => &["EPERM"],
-    }
-}
-
-#[test]
-fn a_call_that_fails_is_no_hindrance_to_the_end() {
-    let (place, first) = (Place::new(&thimble()), first());
-    let log = place.0.path().join("log");
-    let run = |inject: &[&str]| {
-        let mut words = vec!["30", "strace", "-f", "-qq", "-o", log.to_str().unwrap()];
-        words.extend(inject);
-        let mut traced = command("timeout", &words);
-        traced.arg(&first).arg(place.0.path());
-        traced.args([
-            "/thimble",
-            "init",
-            "--timeout=20",
-            "sh",
-            "-c",
-            "sleep 0 & echo well; exit 3",
-        ]);
-        let output = traced.output().unwrap();
-        let told =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (output.status.code(), told.to_string(), std::fs::read_to_string(&log).unwrap())
-    };
-    let (off, line) = (Some(100 + libc::SIGINT), "\nthimble-result: exit=");
-    let (ended, told, calls) = run(&[]);
-    assert_eq!((ended, told), (off, format!("well\n{line}3 signal=0\n")));
-    // Each of thimble's calls, and which of its kind it is in its process: strace counts from
-    // that process's beginning. Those of the command, behind its execve, are left out.
-    let (mut counts, mut cases) = (std::collections::BTreeMap::new(), BTreeSet::new());
-    let mut executed = std::collections::BTreeMap::new();
-    for (process, call) in calls.lines().filter_map(|line| line.split_once(' ')) {
-        let Some((call, arguments)) = call.trim_start().split_once('(') else { continue };
-        if call.starts_with(['<', '+', '-']) {
-            continue;
-        }
-        let count = counts.entry((process, call)).or_insert(0);
-        *count += 1;
-        if call == "execve" {
-            executed.insert(process, !arguments.starts_with("\"/thimble\""));
-        } else if executed.get(process) == Some(&false) || !executed.contains_key(process) {
-            cases.insert((call.to_string(), *count));
-        }
-    }
-    // Those give no error; and those what starts it makes as well, which would not start it.
-    const SURE: [&str; 3] = ["exit_group", "getpid", "umask"];
-    const STARTING: [&str; 3] = ["mount_setattr", "chroot", "chdir"];
-    cases.retain(|(call, at)| {
-        !SURE.contains(&call.as_str())
-            && !STARTING.contains(&call.as_str())
-            && (call.as_str(), *at) != ("mprotect", 1)
-    });
-    assert!(cases.len() > 60, "{cases:?}");
-    let mut wrong = Vec::new();
-    for (call, at) in &cases {
-        for errno in errnos_of(call) {
-            let (ended, told, _) = run(&["-e", &format!("inject={call}:error={errno}:when={at}")]);
-            // A line that cannot be written is not there, and of the command's nothing is.
-            let good = ended == off && (told.contains(line) || call == "write");
-            if !good {
-                wrong.push(format!("{call} {at} {errno}: {ended:?} {told}"));
-            }
-        }
-    }
-    assert!(wrong.is_empty(), "{} of {}: {}", wrong.len(), cases.len(), wrong.join("\n"));
 }

@@ -6,6 +6,9 @@ mod common;
 use common::machine::{Initramfs, Kind, TRY, Tried, tried};
 use common::*;
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// The ways into a root.
 const WAYS: [&str; 4] = ["", "--no-pivot", "--bare", "--bare --no-pivot"];
 
@@ -148,15 +151,26 @@ fn modules() -> String {
     PORT.map(|name| format!("--modules=/modules/{name}.ko")).join(" ")
 }
 
+/// A status that is typed, between two marks: a machine that goes on may lose what comes first.
+const STATUS: &str = r#"echo "which?"
+while read line; do
+    case $line in *=*\;) line=${line#*=}; exit ${line%;} ;; esac
+done
+"#;
+
 /// An initramfs with nothing mounted and not one directory for it.
 fn packed(kind: Kind) -> Initramfs {
     let initramfs = Initramfs::new(kind);
+    initramfs.add("status", STATUS);
     for module in PORT.iter().chain(&["overlay"]) {
         let name = format!("modules/{module}.ko");
         initramfs.add(&name, std::fs::read(kind.image().join(&name)).unwrap());
     }
     initramfs.pack()
 }
+
+/// And for the device by which a program ends the machine on aarch64.
+const SEMIHOSTING: [&str; 2] = ["-semihosting-config", "enable=on,target=native,userspace=on"];
 
 /// QEMU's words for a port that is a file next to the initramfs.
 const RESULT_PORT: [&str; 6] = [
@@ -184,12 +198,11 @@ fn ends(kind: Kind) {
     // What QEMU is told besides, what the kernel is, and then what the console says, and
     // QEMU's own status.
     let isa: &[&str] = &["-device", "isa-debug-exit"];
-    let semihosting: &[&str] = &["-semihosting-config", "enable=on,target=native,userspace=on"];
     let x86 = kind == Kind::X86_64;
     let (device, option) = if x86 {
         (isa, "--exit-device=isa-debug-exit")
     } else {
-        (semihosting, "--exit-device=semihosting")
+        (&SEMIHOSTING[..], "--exit-device=semihosting")
     };
     // The first has seven bits, the second all.
     let status = |status: i32| if x86 { status.min(127) * 2 + 1 } else { status };
@@ -238,6 +251,48 @@ fn init_tells_its_result_on_aarch64() {
     ends(Kind::Aarch64);
 }
 
+/// Every status, of one machine that is booted once and kept where it reads which.
+fn every_status(kind: Kind) {
+    let initramfs = packed(kind);
+    let x86 = kind == Kind::X86_64;
+    let (device, option): (&[&str], _) = if x86 {
+        (&["-m", "128M", "-smp", "1", "-device", "isa-debug-exit"], "isa-debug-exit")
+    } else {
+        (&["-m", "128M", "-smp", "1", SEMIHOSTING[0], SEMIHOSTING[1]], "semihosting")
+    };
+    let words =
+        format!("{} rdinit=/thimble -- init --exit-device {option} sh /status", kind.console());
+    let _alone = machine::alone();
+    initramfs.suspend(&words, device, "which?");
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let one = || {
+        while let status @ 0..256 = next.fetch_add(1, Ordering::Relaxed) as i32 {
+            let ran = initramfs.resume(&words, device, &format!("\n\n\n={status};\n"));
+            let exit = if x86 { status.min(127) * 2 + 1 } else { status };
+            let (_, line) = ran.out.rsplit_once(";\n").unwrap_or_default();
+            if (line, ran.status) != (&format!("\n{}", result(status, 0)), Some(exit)) {
+                wrong.lock().unwrap().push((status, ran));
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(one);
+        one();
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn every_status_is_told_by_line_and_by_exit_device() {
+    every_status(Kind::X86_64);
+}
+
+#[test]
+fn every_status_is_told_on_aarch64() {
+    every_status(Kind::Aarch64);
+}
+
 #[test]
 fn init_ends_the_machine_whatever_happens() {
     let initramfs = packed(Kind::X86_64);
@@ -248,6 +303,11 @@ fn init_ends_the_machine_whatever_happens() {
         (
             "-- run --bare --hostname my-container /image sh -c \"hostname; kill -9 $$\"",
             format!("my-container\n{}", result(137, 0)),
+        ),
+        // All of thimble is killed, by its own program, but pid 1, which cannot be.
+        (
+            "-- run --pid host --pids-limit -1 / sh -c \"/bin/busybox killall -9 thimble; sleep 99\"",
+            result(137, 9),
         ),
         ("-- init --bogus", format!("thimble: unknown option --bogus\n{}", result(125, 0))),
         ("", format!("thimble: command: is missing, see thimble --help\n{}", result(125, 0))),

@@ -3,6 +3,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::{Mutex, MutexGuard};
 
 /// What a test in a machine begins with: `t NAME COMMAND...` prints what the command
@@ -66,16 +67,20 @@ impl Initramfs {
     /// One with busybox, and an image of it, too.
     pub fn new(kind: Kind) -> Initramfs {
         let initramfs = Initramfs::bare(kind);
-        let mut copy = command("cp", &["-a"]);
-        let copied = copy.arg(busybox().join(".")).arg(initramfs.at("image")).status();
-        assert!(copied.unwrap().success());
-        let program = fs::read(kind.image().join("busybox")).unwrap();
-        initramfs.add("image/bin/busybox", &program);
-        initramfs.add("bin/busybox", &program);
+        initramfs.add_image();
+        initramfs.add("bin/busybox", fs::read(kind.image().join("busybox")).unwrap());
         for name in ["sh", "true", "sleep"] {
             std::os::unix::fs::symlink("busybox", initramfs.at("bin").join(name)).unwrap();
         }
         initramfs
+    }
+
+    /// Adds an image of busybox, in `/image`.
+    pub fn add_image(&self) {
+        let mut copy = command("cp", &["-a"]);
+        let copied = copy.arg(busybox().join(".")).arg(self.at("image")).status();
+        assert!(copied.unwrap().success());
+        self.add("image/bin/busybox", fs::read(self.kind.image().join("busybox")).unwrap());
     }
 
     /// A path inside.
@@ -100,9 +105,8 @@ impl Initramfs {
         self
     }
 
-    /// Boots a machine with it, to its end: what its console says, and QEMU's own end.
-    pub fn boot(&self, append: &str, arguments: &[&str]) -> Ran {
-        let _alone = alone();
+    /// QEMU, with it and these words for the kernel.
+    fn machine(&self, append: &str, arguments: &[&str]) -> Command {
         let own: &[&str] = match self.kind {
             Kind::X86_64 => &["300", "qemu-system-x86_64", "-cpu", "max"],
             Kind::Aarch64 => &["300", "qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a57"],
@@ -115,11 +119,49 @@ impl Initramfs {
             .arg("-initrd")
             .arg(self.place.path().join("initramfs"))
             .args(["-append", &format!("panic=-1 quiet {append}")])
-            .args(arguments);
+            .args(arguments)
+            .current_dir(self.place.path());
         if !arguments.contains(&"-serial") {
             machine.args(["-serial", "stdio"]);
         }
-        let mut ran = Ran::of(machine.current_dir(self.place.path()).output().unwrap());
+        machine
+    }
+
+    /// Boots a machine with it, to its end: what its console says, and QEMU's own end.
+    pub fn boot(&self, append: &str, arguments: &[&str]) -> Ran {
+        let _alone = alone();
+        let mut ran = Ran::of(self.machine(append, arguments).output().unwrap());
+        ran.out = ran.out.replace('\r', "");
+        ran
+    }
+
+    /// Boots one until its console says this, and keeps it as it is then, for `resume`. Both
+    /// leave it to the caller to be `alone`.
+    pub fn suspend(&self, append: &str, arguments: &[&str], until: &str) {
+        let mut machine = self.machine(append, arguments);
+        machine.args(["-monitor", "unix:monitor,server=on,wait=off"]);
+        let mut machine = machine.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let (mut console, mut said) = (machine.stdout.take().unwrap(), Vec::new());
+        while !String::from_utf8_lossy(&said).contains(until) {
+            let mut byte = [0];
+            console.read_exact(&mut byte).unwrap();
+            said.extend(byte);
+        }
+        let monitor = self.place.path().join("monitor");
+        let mut monitor = std::os::unix::net::UnixStream::connect(monitor).unwrap();
+        monitor.write_all(b"migrate \"exec:cat > state\"\nquit\n").unwrap();
+        assert!(machine.wait().unwrap().success());
+    }
+
+    /// Lets such a machine go on, with this as if it were typed, to its end. The words are to be
+    /// the same.
+    pub fn resume(&self, append: &str, arguments: &[&str], input: &str) -> Ran {
+        let mut machine = self.machine(append, arguments);
+        machine.args(["-incoming", "exec:cat state"]);
+        let mut machine = machine.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut typing = machine.stdin.take().unwrap();
+        typing.write_all(input.as_bytes()).unwrap();
+        let mut ran = Ran::of(machine.wait_with_output().unwrap());
         ran.out = ran.out.replace('\r', "");
         ran
     }

@@ -77,7 +77,7 @@ pub fn program() -> PathBuf {
 }
 
 /// The newer calls (Linux 5.1 and later) that thimble makes, or might.
-const NEWER: &[(&str, i64)] = &[
+const NEWER: &[(&str, libc::c_long)] = &[
     ("open_tree", libc::SYS_open_tree),
     ("move_mount", libc::SYS_move_mount),
     ("fsopen", libc::SYS_fsopen),

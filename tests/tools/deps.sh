@@ -8,7 +8,7 @@ missing=
 # command=package
 for need in cc=gcc strace=strace debootstrap=debootstrap hyperfine=hyperfine \
     newuidmap=uidmap bwrap=bubblewrap unshare=util-linux setpriv=util-linux readelf=binutils \
-    python3=python3 dpkg-deb=dpkg ip=iproute2 cpio=cpio qemu-system-x86_64=qemu-system-x86 \
+    python3=python3 dpkg-deb=dpkg ip=iproute2 cpio=cpio crun=crun runc=runc qemu-system-x86_64=qemu-system-x86 \
     qemu-system-aarch64=qemu-system-arm qemu-riscv64-static=qemu-user-static; do
     command -v "${need%%=*}" >/dev/null || missing="$missing ${need#*=}"
 done

@@ -1,4 +1,5 @@
-/* fault [-e] [-p] [-t] [-u ID] [-m DIRECTORY] [-n DIRECTORY] [-c FILE] [-s FILE]
+/* fault [-e] [-p] [-t] [-k] [-u ID] [-i DIRECTORY] [-m DIRECTORY] [-n DIRECTORY] [-c FILE]
+ *       [-s FILE]
  *       WHERE NUMBER COUNT ERRNO IN OUT ERR PROGRAM [ARG]...
  * Runs a program that starts others, and fails one system call of one of its
  * processes: the COUNTth of that NUMBER in the process WHERE, or each in every
@@ -22,7 +23,9 @@
  * -p: the program is executed by the first child of the first. -u: as this user and group.
  * -m: with a tmpfs on DIRECTORY, in a mount namespace that nobody else has. -n: with nothing
  * mounted on DIRECTORY, likewise. -c: in the cgroup whose cgroup.procs FILE is. -s: with FILE
- * as descriptor 4. -t: with a terminal in the place of IN, in a session of its own. */
+ * as descriptor 4. -t: with a terminal in the place of IN, in a session of its own. -i: as the
+ * first process of a pid namespace, with mounts and cgroups of its own and DIRECTORY as its root.
+ * -k: the call is not failed, but never made: its process is ended by SIGKILL instead. */
 #define _GNU_SOURCE
 #include <elf.h>
 #include <errno.h>
@@ -63,7 +66,7 @@ static pid_t first;
 static const char *where;
 static long number;
 static unsigned count;
-static int error, slave = -1, master = -1;
+static int error, killing, slave = -1, master = -1;
 
 static void need(int good, const char *what)
 {
@@ -214,6 +217,10 @@ static void at_call(struct process *p)
 		static int told;
 		if (told++ < MOST)
 			printf("hit %s %ld%s\n", p->name, nr, text(p->pid, &info));
+		if (killing) {
+			need(reached(kill(p->pid, SIGKILL)), "kill");
+			return;
+		}
 		p->failing = 1;
 		/* close(2) releases the descriptor, whatever it answers. */
 		if (nr != SYS_close)
@@ -222,7 +229,8 @@ static void at_call(struct process *p)
 }
 
 /* A caller with what must not come through. */
-static void start(char **words, long user, const char *cgroup, const char *status)
+static void start(char **words, long user, const char *cgroup, const char *status,
+	const char *root)
 {
 	gid_t group = 4242;
 	sigset_t blocked;
@@ -255,6 +263,10 @@ static void start(char **words, long user, const char *cgroup, const char *statu
 	sigprocmask(SIG_SETMASK, &blocked, NULL);
 	setenv("LEAKED", "1", 1);
 	umask(077);
+	if (root)
+		need(!unshare(CLONE_NEWNS | CLONE_NEWCGROUP)
+			&& !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL)
+			&& !chroot(root) && !chdir("/"), root);
 	execv(words[3], words + 3);
 	need(0, words[3]);
 }
@@ -285,13 +297,18 @@ int main(int length, char **words)
 	long user = -1;
 	struct termios were = { 0 }, are = { 0 };
 	int by_child = 0;
-	const char *cgroup = NULL, *told = NULL;
+	const char *cgroup = NULL, *told = NULL, *root = NULL;
 	int option, status, ended = -1, go[2];
-	while ((option = getopt(length, words, "+epu:m:n:c:s:t")) != -1) {
+	while ((option = getopt(length, words, "+epkti:u:m:n:c:s:")) != -1) {
 		if (option == 'e') {
 			entering = 1;
 		} else if (option == 'p') {
 			by_child = 1;
+		} else if (option == 'k') {
+			killing = 1;
+		} else if (option == 'i') {
+			root = optarg;
+			need(!unshare(CLONE_NEWPID), "pid namespace");
 		} else if (option == 'u') {
 			user = atol(optarg);
 		} else if (option == 'c') {
@@ -326,7 +343,7 @@ int main(int length, char **words)
 	if (first == 0) {
 		char byte;
 		need(read(go[0], &byte, 1) == 1, "go");
-		start(words + 4, user, cgroup, told);
+		start(words + 4, user, cgroup, told, root);
 	}
 	long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEEXEC | PTRACE_O_TRACECLONE
 		| PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL;
