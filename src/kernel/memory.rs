@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn below_the_stacks_there_is_a_guard() {
         let ([mut first, mut second, _], _) = Stack::map::<u8>(0).unwrap();
-        let mut bottom = |stack: &mut Stack| stack.top().addr() - Stack::SIZE;
+        let bottom = |stack: &mut Stack| stack.top().addr() - Stack::SIZE;
         assert_eq!(bottom(&mut second), first.top().addr());
         let bottom = bottom(&mut first);
         for (address, status) in [(bottom - 1, 128 + libc::SIGSEGV as u8), (bottom, 0)] {
