@@ -108,7 +108,7 @@ pub fn open_inside(config: &Config, container: &Running, stack: &mut Stack, repo
         visit.opened = visit.open();
         0
     });
-    let opened = match visited.and_then(kernel::wait_for).and_then(|_| visit.opened) {
+    let opened = match visited.and_then(kernel::wait_for).and(visit.opened) {
         Err(Errno::ENODEV) => open_pair(HOSTS.0, HOSTS.1),
         opened => opened,
     };
