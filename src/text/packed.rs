@@ -128,7 +128,14 @@ pub fn place_in(list: PackedList, word: &[u8]) -> Option<usize> {
 /// The same for a name in any case of letters.
 #[inline(never)]
 pub fn place_of_name(list: PackedList, word: &[u8]) -> Option<usize> {
-    place_by(<[u8]>::eq_ignore_ascii_case, list, word)
+    place_by(is_name, list, word)
+}
+
+/// Whether a word is a name of capital letters, in whatever case. (That of the core library takes
+/// 300 bytes.)
+fn is_name(name: &[u8], word: &[u8]) -> bool {
+    name.len() == word.len()
+        && name.iter().zip(word).all(|(one, other)| *one == other.to_ascii_uppercase())
 }
 
 /// A name without what may stand before it, the only text of `list`, of so many bytes.
