@@ -185,10 +185,14 @@ fn on_a_terminal(scene: &Scene, requests: [&str; 2]) -> bool {
 
 /// Lets a command inherit a directory as descriptor 7.
 fn with_descriptor(command: &mut Command, directory: PathBuf) -> &mut Command {
-    let directory = File::open(directory).unwrap();
+    with_file(command, File::open(directory).unwrap())
+}
+
+/// The same with a file that is open.
+fn with_file(command: &mut Command, file: File) -> &mut Command {
     // SAFETY: only a system call, between fork and exec.
     unsafe {
-        command.pre_exec(move || match libc::dup2(directory.as_raw_fd(), 7) {
+        command.pre_exec(move || match libc::dup2(file.as_raw_fd(), 7) {
             7 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         })
@@ -339,6 +343,27 @@ attacks! {
         "TIOCLINUX (CVE-2023-1523), also with high bits",
         without "seccomp,session,capabilities",
         |scene| on_a_terminal(scene, ["0x541c", "0xffffffff0000541c"]);
+    input_pushed_into_its_own_terminal:
+        "TIOCSTI on the terminal that `-t` gives",
+        without "seccomp",
+        |scene| scene.probe_with(&["-t"], &["terminal", "0x5412"]);
+    the_status_forged:
+        "writing to what `--json-status-fd` tells the end on",
+        without "closed descriptors",
+        |scene| {
+            let status = scene.at("status");
+            fs::write(&status, "").unwrap();
+            if scene.caller == Caller::User {
+                std::os::unix::fs::chown(&status, Some(USER), Some(USER)).unwrap();
+            }
+            let words = ["probe", "write", "/proc/self/fd/7", "forged"];
+            let mut command = scene.thimble(&["--json-status-fd", "7"], &words);
+            let file = fs::OpenOptions::new().append(true).open(&status).unwrap();
+            println!("{:?}", with_file(&mut command, file).output().unwrap());
+            let told = fs::read_to_string(&status).unwrap();
+            assert!(told.contains("exit-code"), "{told}");
+            told.contains("forged")
+        };
 
     // What the image brings along.
     images_proc_a_link:
@@ -505,6 +530,35 @@ attacks! {
         "the same in a nested user namespace",
         without "seccomp" as user KERNEL,
         |scene| scene.probe(&["nested", "mounts", "cgroup", "pids", "release_agent"]);
+    its_own_limit_raised:
+        "writing its own limit, in a cgroup hierarchy mounted inside",
+        without "seccomp,capabilities",
+        |scene| {
+            // A user has limits where a cgroup is his.
+            let (above, name) = (unique_name(), unique_name());
+            let place = cgroup_v1("pids").join(&above);
+            fs::create_dir(&place).unwrap();
+            for file in ["", "cgroup.procs"] {
+                let owner = Some(scene.owner());
+                std::os::unix::fs::chown(place.join(file), owner, owner).unwrap();
+            }
+            let enter = "echo $$ > $1/cgroup.procs && shift && exec \"$@\"";
+            let by = ["sh", "-c", enter, "sh", place.to_str().unwrap()];
+            // Where it is without a cgroup namespace: root's is made below the hierarchy's root.
+            let below = if scene.caller == Caller::User { format!("{above}/") } else { String::new() };
+            let files = ["pids.max".into(), format!("{below}{name}/pids.max")];
+            let raised = files.map(|file| {
+                let options = ["--pids-limit", "9", "--name", &name];
+                let words = ["probe", "mounts", "cgroup", "pids", &file];
+                let ran = scene.thimble_under(&by, &options, &words).output().unwrap();
+                println!("{ran:?}");
+                // It is the attack that is refused, and not the limit.
+                assert!([Some(0), Some(1)].contains(&ran.status.code()), "{ran:?}");
+                ran.status.success()
+            });
+            eventually("it is empty", || fs::remove_dir(&place).is_ok());
+            raised.contains(&true)
+        };
     what_is_masked:
         "reading what tells about the host (kcore, keys, timer_list, interrupts and others)",
         without "kcore,keys,latency_stats,timer_list,timer_stats,sched_debug,interrupts,\

@@ -722,8 +722,7 @@ fn what_is_executed_in_a_container_has_one_of_that_container() {
         ("--cap-drop", roots(&["--cap-drop=ALL"]), &[], "0"),
         ("root in a user's", his(), &[], "0"),
     ] {
-        let program =
-            if what == "root in a user's" { ordinary.program() } else { thimble() };
+        let program = if what == "root in a user's" { ordinary.program() } else { thimble() };
         let (status, text) = container.exec_by(program, options, &["sh", "-c", ENTERED]).end();
         assert_eq!(status, 0, "{what}: {text}");
         let lines: Vec<_> = text.lines().map(str::trim).collect();
