@@ -289,7 +289,7 @@ fn each_call_that_fails_is_told_and_nothing_is_left() {
         out.lines().filter(|l| !l.starts_with("pid  ")).map(String::from).collect::<Vec<_>>()
     };
     for (process, number, count) in cases {
-        let is = |call: i64| number == call.to_string();
+        let is = |call: libc::c_long| number == call.to_string();
         let what = [process, number, &count.to_string(), &libc::EPERM.to_string()];
         let (told, ran) = traced(&fault, place.path(), what);
         let hit = told.iter().find(|line| line.starts_with("hit ")).unwrap();
