@@ -60,7 +60,7 @@ fn check(by: &[&str], program: &str) -> Ran {
     };
     let (before, checked) = (mounts(), thimble(&["check"]));
     assert_eq!(before, mounts(), "the host is as it was");
-    let ran = thimble(&["run", "/", "/bin/true"]);
+    let ran = thimble(&[&["run"], OF_THE_HOST, &["/", "/bin/true"]].concat());
     assert_eq!(checked.status, Some(i32::from(ran.status != Some(0))), "{checked:?} {ran:?}");
     // What a run says, the check says too, if it comes so far.
     if !ran.err.starts_with("thimble: clone: ENOSYS") {
@@ -85,6 +85,12 @@ fn lacks(ran: &Ran, works: bool) -> BTreeMap<&str, &str> {
 fn path(path: &Path) -> &str {
     path.to_str().unwrap()
 }
+
+/// By which thimble asks for memory.
+#[cfg(target_pointer_width = "64")]
+const MMAP: libc::c_long = libc::SYS_mmap;
+#[cfg(target_pointer_width = "32")]
+const MMAP: libc::c_long = libc::SYS_mmap2;
 
 /// What an ordinary user may not mount, or make cgroups for, though it is there.
 const ROOTS: [&str; 6] =
@@ -266,8 +272,7 @@ fn traced(fault: &Path, place: &Path, what: [&str; 4]) -> (Vec<String>, Ran) {
 fn each_call_that_fails_is_told_and_nothing_is_left() {
     let place = tempfile::tempdir().unwrap();
     let fault = place.path().join("fault");
-    let words = ["-static", "-O1", "-o", path(&fault), "tests/tools/fault.c"];
-    assert!(command("cc", &words).status().unwrap().success());
+    cc(Path::new("tests/tools/fault.c"), &fault);
     let (told, usual) = traced(&fault, place.path(), ["0", "-1", "0", "0"]);
     assert_eq!((usual.status, usual.err.as_str()), (Some(0), ""));
     let mut counts = BTreeMap::new();
@@ -289,7 +294,7 @@ fn each_call_that_fails_is_told_and_nothing_is_left() {
         out.lines().filter(|l| !l.starts_with("pid  ")).map(String::from).collect::<Vec<_>>()
     };
     for (process, number, count) in cases {
-        let is = |call: i64| number == call.to_string();
+        let is = |call: libc::c_long| number == call.to_string();
         let what = [process, number, &count.to_string(), &libc::EPERM.to_string()];
         let (told, ran) = traced(&fault, place.path(), what);
         let hit = told.iter().find(|line| line.starts_with("hit ")).unwrap();
@@ -297,7 +302,7 @@ fn each_call_that_fails_is_told_and_nothing_is_left() {
         assert!(left.is_empty(), "{what:?}: {left:?}");
         // What cannot be read is not known to forbid anything, cgroups are found without it, and
         // what is asked for twice is known by then.
-        let list = is(libc::SYS_read) || is(libc::SYS_mmap) || is(libc::SYS_mremap);
+        let list = is(libc::SYS_read) || is(MMAP) || is(libc::SYS_mremap);
         let harmless = list || hit.contains("/proc/s") || is(libc::SYS_uname);
         let differs = facts(&ran.out) != facts(&usual.out);
         let fatal = ran.status == Some(125) && ran.err.starts_with("thimble: ");
@@ -321,8 +326,7 @@ fn usual_but_pid(usual: &Ran, ran: &Ran) -> Ran {
 fn a_kernel_without_overlays_is_told_and_a_run_does_without() {
     let place = tempfile::tempdir().unwrap();
     let fault = place.path().join("fault");
-    let words = ["-static", "-O1", "-o", path(&fault), "tests/tools/fault.c"];
-    assert!(command("cc", &words).status().unwrap().success());
+    cc(Path::new("tests/tools/fault.c"), &fault);
     let (told, _) = traced(&fault, place.path(), ["0", "-1", "0", "0"]);
     let call = told.iter().find(|line| line.contains(" overlay / overlay")).unwrap();
     let process = call.split(' ').nth(1).unwrap();

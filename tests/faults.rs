@@ -307,6 +307,12 @@ const UNNOTICED: &[Unnoticed] = &[
     unnoticed("write", &[libc::EINTR], "done again"),
     unnoticed("wait4", &[libc::EINTR], "done again"),
     unnoticed("rt_sigtimedwait", &[libc::EINTR], "done again"),
+    #[cfg(target_pointer_width = "32")]
+    unnoticed("rt_sigtimedwait", &[libc::ENOSYS], "before Linux 5.1: with a time of 32 bits"),
+    #[cfg(target_pointer_width = "32")]
+    unnoticed("clock_gettime", &[libc::ENOSYS], "likewise"),
+    #[cfg(target_pointer_width = "32")]
+    unnoticed("nanosleep", &[libc::ENOSYS], "likewise"),
     unnoticed("unlinkat", &[libc::EBUSY], "done again"),
     Unnoticed {
         mode: "user, delegated",

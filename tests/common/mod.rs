@@ -40,6 +40,7 @@ pub const OF_THE_HOST: &[&str] = if I686 { &["--security-opt", "seccomp=unconfin
 
 /// The calls in whose place thimble makes another where words have 32 bits, and that one.
 const NAMED_ANEW: &[(&str, &str)] = &[
+    ("clock_gettime", "clock_gettime64"),
     ("fstat", "fstat64"),
     ("fstatfs", "fstatfs64"),
     ("mmap", "mmap2"),

@@ -115,6 +115,16 @@ static struct process *process(pid_t pid)
 	return p;
 }
 
+/* rt_sigtimedwait(2), which has another number for times of 64 bits where words have 32. */
+static int waits(long nr)
+{
+#ifdef SYS_rt_sigtimedwait_time64
+	if (nr == SYS_rt_sigtimedwait_time64)
+		return 1;
+#endif
+	return nr == SYS_rt_sigtimedwait;
+}
+
 /* What can be read of a call: those of its first arguments that point to text. */
 static const char *text(pid_t pid, const struct __ptrace_syscall_info *info)
 {
@@ -122,9 +132,11 @@ static const char *text(pid_t pid, const struct __ptrace_syscall_info *info)
 	line[0] = 0;
 	switch (info->entry.nr) {
 	case SYS_read: case SYS_fstat: case SYS_fstatfs: case SYS_uname: case SYS_getdents64:
-	case SYS_wait4: case SYS_rt_sigtimedwait: case SYS_capget:
+	case SYS_wait4: case SYS_capget:
 		return line; /* nothing is there to be read yet */
 	}
+	if (waits(info->entry.nr))
+		return line;
 	for (int i = 0; i < 3; i++) {
 		char word[64] = "";
 		unsigned long from = info->entry.args[i];
@@ -202,7 +214,7 @@ static void at_call(struct process *p)
 	long nr = info.entry.nr;
 	if (nr < 0 || nr >= CALLS)
 		return;
-	if (nr == SYS_rt_sigtimedwait && (p->pid != first || entering) && !p->waited++) {
+	if (waits(nr) && (p->pid != first || entering) && !p->waited++) {
 		printf("waits %d %d\n", p->pid, first);
 		hold();
 	}
