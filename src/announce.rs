@@ -84,6 +84,7 @@ fn listen(line: Fd) -> kernel::Result<()> {
 }
 
 /// Host side, before the container's first step, which is not taken if this fails.
+#[inline(never)]
 pub fn tell_start<'a>(config: &Config<'a>, child: Pid, report: &mut Report<'a>) {
     let pid = child.number() as u64;
     if let Some(fd) = config.json_status_fd {

@@ -55,6 +55,7 @@ pub fn is_own() -> bool {
 
 /// Puts the frame around what is to come: returns in a process of its own, and in pid 1
 /// never. With `stop`, the options that stop it are meant for pid 1.
+#[inline(never)]
 pub fn frame(config: &Config, stop: bool, report: &mut Report) {
     report.undo.ending = Some(config.ending);
     report.step(Step::BlockSignals, kernel::block_signals());

@@ -324,6 +324,7 @@ pub fn move_all(from: Fd, to: Fd) -> kernel::Result<()> {
 
 /// Goes back from the leaf to the cgroup above, and makes that as it was: whose processes were
 /// in it had no controllers enabled. If other thimbles are there, that is for the last one.
+#[inline(never)]
 fn go_back(parent: Fd, leaf: Fd) -> kernel::Result<()> {
     match kernel::lock(leaf, false) {
         Err(Errno::EAGAIN) => return Ok(()),

@@ -58,6 +58,7 @@ impl<'a, 'c> Parser<'a, 'c> {
 
     /// Reads options until the first word that is none, or `--`. `Ok(true)` if
     /// help was asked for on the way.
+    #[inline(never)]
     pub fn options(&mut self, table: &Table) -> Result<bool, Wrong> {
         while let Some(word) = self.words.first() {
             let [b'-', second, ..] = word.to_bytes() else { break };

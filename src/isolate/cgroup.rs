@@ -59,6 +59,7 @@ fn controller_of(file: &[u8]) -> Option<&[u8]> {
 /// Host side: makes the directories, and sets what `--cgroup-conf` and `--cpuset-cpus`
 /// ask for: some of it must be set before a process is in them. Gives the limits that
 /// cgroup v2 has the controllers of, a bit each.
+#[inline(never)]
 pub fn create<'a>(
     config: &Config<'a>,
     name: &'a CStr,
@@ -193,6 +194,7 @@ impl<'a> Maker<'a> {
         v2
     }
 
+    #[inline(never)]
     fn make(&self, parent: Fd, v2: bool, undo: &mut Undo) -> kernel::Result<()> {
         // Controllers may share a hierarchy, and so a directory.
         for made in undo.cgroups.as_slice() {
@@ -349,6 +351,7 @@ fn leave(parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
 
 /// cgroup v2: lets a directory hand the controller on to those below. Nothing is
 /// written where it does already, which an ordinary user may not.
+#[inline(never)]
 fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
     match lists(above, SUBTREE, controller) {
         Err(Errno::ENOENT) => {

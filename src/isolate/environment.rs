@@ -161,6 +161,7 @@ pub fn add(words: &mut List<Option<Word>>, start: &[u8], value: &[u8]) -> kernel
 }
 
 /// The variables as execve(2) takes them.
+#[inline(never)]
 pub fn vector<'a>(words: &'a List<Option<Word<'a>>>) -> Argv<'a> {
     Argv::new(words.as_slice()).unwrap_or(Argv::EMPTY)
 }

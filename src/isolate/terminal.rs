@@ -51,6 +51,7 @@ pub fn open(config: &Config, link: Fd, report: &mut Report) {
 
 /// Opens a terminal of /dev/pts, or of a /dev that is the current directory and is to have
 /// a console; hands the master to the host's side, and takes the slave.
+#[inline(never)]
 fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
     let (ptmx, directory) = if outside { HOSTS } else { (c"pts/ptmx", &b"pts/"[..]) };
     let [master, slave] = open_pair(ptmx, directory)?;

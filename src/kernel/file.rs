@@ -56,6 +56,7 @@ pub fn open_at(directory: Fd, path: &CStr, flags: c_int) -> Result<Fd> {
 }
 
 /// open(2) with O_CLOEXEC, for reading or as `flags` say.
+#[inline(never)]
 pub fn open(path: &CStr, flags: c_int) -> Result<Fd> {
     open_at(CURRENT, path, flags)
 }
@@ -71,6 +72,7 @@ pub fn read_link(link: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
 
 /// Opens a device for reading and writing, at the lowest free number and to
 /// pass through execve(2).
+#[inline(never)]
 pub fn open_standard(device: &CStr) -> Result<()> {
     let flags = libc::O_RDWR | libc::O_NOCTTY;
     // SAFETY: the path is NUL-terminated and only read.
@@ -209,6 +211,7 @@ pub fn make_device(path: &CStr, device: u64) -> Result<()> {
 }
 
 /// mknodat(2) of an empty file, with this mode less the umask.
+#[inline(never)]
 pub fn make_file(directory: Fd, path: &CStr, mode: u32) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::mknodat, directory.0, path.as_ptr(), libc::S_IFREG | mode, 0) }
@@ -227,6 +230,7 @@ pub fn make_link(target: &CStr, path: &CStr) -> Result<()> {
 }
 
 /// unlinkat(2) of an empty directory.
+#[inline(never)]
 pub fn remove_directory(directory: Fd, path: &CStr) -> Result<()> {
     // SAFETY: the path is NUL-terminated and only read.
     unsafe { perform!(Sysno::unlinkat, directory.0, path.as_ptr(), libc::AT_REMOVEDIR) }

@@ -335,6 +335,7 @@ pub fn set_limit(number: usize, values: [u64; 2]) -> Result<()> {
 }
 
 /// setsid(2)
+#[inline(never)]
 pub fn new_session() -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { call!(Sysno::setsid) }.map(drop)
