@@ -139,6 +139,8 @@ impl Caller {
 
     /// Types a line into a shell, and gives what it shows up to when it is ready again.
     fn line(&mut self, line: &str) -> String {
+        // The shell says that it is ready before it is, on a machine with much to do.
+        std::thread::sleep(std::time::Duration::from_millis(30));
         self.types(&format!("{line}\r"));
         self.expect(&format!("{line}\r\n"));
         self.expect("ready> ")
