@@ -184,7 +184,9 @@ fn the_callers_own_stack_may_be_small() {
             (format!("run --bare {} /{path} 2>/dev/null; echo $?", root.display()), "126\n"),
         ] {
             let script = format!("ulimit -s {kilobytes}; {} {words}", program.display());
-            let ran = Ran::of(command("sh", &["-c", &script]).output().unwrap());
+            // The environment lies on that stack too, and is whoever's who runs the tests.
+            let mut shell = command("/bin/sh", &["-c", &script]);
+            let ran = Ran::of(shell.env_clear().output().unwrap());
             assert_eq!(ran.out, want, "{script}: {ran:?}");
         }
     }
