@@ -33,7 +33,7 @@ pub struct Config<'a> {
     pub no_pivot: bool,
     /// Whether execve(2) may give privileges; `None` for what `bare` makes the default.
     pub new_privileges: Option<bool>,
-    /// The same for the pid namespace.
+    /// Whose pid namespace there is; `None` for what `bare` makes the default.
     pub pid: Option<Share>,
     /// The same for the ipc namespace.
     pub ipc: Option<Share>,
@@ -48,7 +48,7 @@ pub struct Config<'a> {
     pub preserve_fds: u32,
     /// The descriptor that start and end are told on; behind the program's own.
     pub json_status_fd: Option<u32>,
-    /// And how the machine ends.
+    /// As pid 1 of a machine: how that ends.
     pub ending: Ending,
     /// The directory that becomes `/`.
     pub root: &'a CStr,

@@ -78,11 +78,9 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
         if signal == libc::SIGCHLD {
             continue;
         }
-        if stop.is_some() {
-            // As everybody else would do.
-            if kernel::is_ignored(signal) {
-                continue;
-            }
+        // As everybody else would do.
+        if stop.is_some() && kernel::is_ignored(signal) {
+            continue;
         }
         if terminal::takes(signal, &report.undo.terminal) {
             continue;

@@ -47,7 +47,7 @@ pub struct Terminal {
     pub callers: Option<Modes>,
 }
 
-/// What was made so far.
+/// What was made so far. In this order, so that what is asked most often lies at its start.
 #[repr(C)]
 pub struct Undo<'a> {
     /// The container's first process, while it is not reaped. Killed, and with
@@ -55,9 +55,9 @@ pub struct Undo<'a> {
     pub child: Option<Pid>,
     /// The line on which the child tells why it failed, if it did.
     pub link: Option<Fd>,
-    /// The processes in them may outlive the container's first: end them.
+    /// The processes in the cgroups may outlive the container's first: end them.
     pub end_all: bool,
-    /// Where its path begins.
+    /// Where the path of `pid_file` begins.
     pub here: Fd,
     /// The container's cgroups, which go once nobody is in them.
     pub cgroups: List<Directory>,
@@ -69,7 +69,7 @@ pub struct Undo<'a> {
     pub ending: Option<Ending>,
     /// The cgroup that this process was in, and the leaf below it that it is in instead.
     pub leaf: Option<(Fd, Fd)>,
-    /// Their name.
+    /// The name of the container's cgroups.
     pub name: &'a CStr,
     /// The file that holds the container's pid: its path, and the file itself. While that is open,
     /// no other has its number.

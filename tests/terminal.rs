@@ -146,6 +146,18 @@ impl Caller {
         self.expect("ready> ")
     }
 
+    /// Types a command into a shell, and Ctrl-Z once it runs.
+    fn stops(&mut self, command: &str) {
+        self.types(&format!("{command}\r"));
+        self.expect(&format!("{command}\r\n"));
+        // Its process group has the terminal once it is there.
+        eventually("it runs", || !processes_with(command).is_empty());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        self.types("\x1a");
+        self.expect("Stopped");
+        self.expect("ready> ");
+    }
+
     fn slave(&self) -> &File {
         self.slave.as_ref().unwrap()
     }
@@ -271,14 +283,7 @@ fn a_shell_has_job_control() {
         let mut caller = Caller::shell(options);
         assert!(!caller.text().contains("can't access tty"), "{:?}", caller.text());
         assert!(is_raw(caller.slave()));
-        caller.types("sleep 1000\r");
-        caller.expect("sleep 1000\r\n");
-        // Its process group has the terminal once it is there.
-        eventually("it sleeps", || !processes_with("sleep 1000").is_empty());
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        caller.types("\x1a");
-        caller.expect("Stopped");
-        caller.expect("ready> ");
+        caller.stops("sleep 1000");
         let jobs = caller.line("jobs");
         assert!(jobs.contains("Stopped") && jobs.contains("sleep 1000"), "{jobs}");
         caller.line("bg >/dev/null");
@@ -760,13 +765,7 @@ fn a_shell_that_is_executed_in_a_container_has_job_control() {
         caller.expect("ready> ");
         assert!(!caller.text().contains("can't access tty"), "{:?}", caller.text());
         assert!(is_raw(caller.slave()));
-        caller.types("sleep 2000\r");
-        caller.expect("sleep 2000\r\n");
-        eventually("it sleeps", || !processes_with("sleep 2000").is_empty());
-        std::thread::sleep(std::time::Duration::from_millis(100));
-        caller.types("\x1a");
-        caller.expect("Stopped");
-        caller.expect("ready> ");
+        caller.stops("sleep 2000");
         caller.types("fg\r");
         caller.expect("sleep 2000\r\n");
         caller.types("\x03");
@@ -782,13 +781,13 @@ fn a_shell_that_is_executed_in_a_container_has_job_control() {
 
 #[test]
 fn the_terminal_of_who_executes_something_is_given_back_in_each_way_out() {
-    let inside = |container: &Container, name: &str| {
-        let mut found = None;
+    let inside = |name: &str| {
+        let mut found = Vec::new();
         eventually("it is there", || {
-            found = children(container.0.id()).into_iter().chain(processes_named(name)).last();
-            found.is_some()
+            found = processes_named(name);
+            found.len() == 1
         });
-        found.unwrap()
+        found[0]
     };
     let name = format!("3{}", std::process::id());
     let sleeps = format!("echo on; trap '' HUP; exec sleep {name}");
@@ -805,14 +804,14 @@ fn the_terminal_of_who_executes_something_is_given_back_in_each_way_out() {
         caller.expect("on\r\n");
         assert!(is_raw(caller.slave()), "{way}");
         match way {
-            "the program is killed" => kill("-KILL", inside(&container, &name)),
+            "the program is killed" => kill("-KILL", inside(&name)),
             "thimble is killed" => kill("-KILL", caller.child.id()),
             "the container ends" => container.0.kill().unwrap(),
             _ => kill("-TERM", caller.child.id()),
         }
         assert_eq!(caller.end().0, want, "{way}");
         eventually("as before", || modes(caller.slave()) == before);
-        eventually("no process is left", || processes_named(&name).is_empty());
+        eventually("no process is left", || processes_with(&format!("sleep {name}")).is_empty());
     }
     // A command that does not exist.
     let container = Container::of(&[], &busybox());
@@ -822,12 +821,12 @@ fn the_terminal_of_who_executes_something_is_given_back_in_each_way_out() {
     assert!(!is_raw(caller.slave()));
 }
 
-/// The processes of `sleep NUMBER`.
+/// The processes of `sleep NUMBER`, and not those that have been told to start it.
 fn processes_named(number: &str) -> Vec<u32> {
-    processes_with(&format!("sleep {number}"))
-        .iter()
-        .filter_map(|process| process.split(' ').next()?.parse().ok())
-        .collect()
+    let words = format!(" sleep {number} ");
+    let found = processes_with(words.trim());
+    let own = found.iter().filter_map(|process| process.strip_suffix(&words));
+    own.filter_map(|place| place["/proc/".len()..].parse().ok()).collect()
 }
 
 #[test]

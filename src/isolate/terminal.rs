@@ -53,16 +53,16 @@ pub fn open(config: &Config, link: Fd, report: &mut Report) {
 /// a console; hands the master to the host's side, and takes the slave.
 #[inline(never)]
 fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
-    let (ptmx, directory) = if outside { HOSTS } else { (c"pts/ptmx", &b"pts/"[..]) };
-    let [master, slave] = open_pair(ptmx, directory)?;
+    let place = if outside { HOSTS } else { (c"pts/ptmx", &b"pts/"[..]) };
+    let mut number = 0;
+    let [master, slave] = open_pair(place, &mut number)?;
     kernel::send_descriptor(link, Some(master))?;
-    let number = kernel::unlock_terminal(master)?;
     kernel::close(master);
     take(slave)?;
     kernel::close(slave);
     if !outside {
         kernel::make_file(CURRENT, c"console", 0)?;
-        kernel::bind(Numbered::of(directory, number).as_c_str(), c"console", false)?;
+        kernel::bind(Numbered::of(place.1, number).as_c_str(), c"console", false)?;
     }
     Ok(())
 }
@@ -71,13 +71,14 @@ fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
 /// /dev/pts/ptmx may be root's alone.)
 const HOSTS: (&CStr, &[u8]) = (c"/dev/ptmx", b"/dev/pts/");
 
-/// Opens a terminal that is as the caller's, if he has one: its master and its slave.
+/// Opens a terminal that is as the caller's, if he has one: its master and its slave. Tells its
+/// number.
 #[inline(never)]
-fn open_pair(ptmx: &CStr, directory: &[u8]) -> kernel::Result<[Fd; 2]> {
+fn open_pair((ptmx, place): (&CStr, &[u8]), number: &mut u32) -> kernel::Result<[Fd; 2]> {
     let master = kernel::open(ptmx, libc::O_RDWR | libc::O_NOCTTY)?;
-    let number = kernel::unlock_terminal(master)?;
+    *number = kernel::unlock_terminal(master)?;
     let slave = match kernel::slave(master) {
-        Err(Errno::ENOTTY) => open_by_number(Numbered::of(directory, number).as_c_str(), number),
+        Err(Errno::ENOTTY) => open_by_number(Numbered::of(place, *number).as_c_str(), *number),
         slave => slave,
     }?;
     let modes = kernel::copy_modes(STDIN, slave);
@@ -110,7 +111,7 @@ pub fn open_inside(config: &Config, container: &Running, stack: &mut Stack, repo
         0
     });
     let opened = match visited.and_then(kernel::wait_for).and(visit.opened) {
-        Err(Errno::ENODEV) => open_pair(HOSTS.0, HOSTS.1),
+        Err(Errno::ENODEV) => open_pair(HOSTS, &mut 0),
         opened => opened,
     };
     let [master, slave] = report.step(Step::OpenTerminal, opened);
@@ -126,8 +127,9 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    /// ENODEV where there is no devpts. What is in a devpts is what it seems to be: nobody can
-    /// put anything there. Beside it, in /dev, the container may have put what it likes.
+    /// ENODEV where there is no devpts. What is in a devpts is what it seems to be, but for what
+    /// somebody mounts over it, who may mount inside. Beside it, in /dev, the container may have
+    /// put what it likes.
     fn open(&self) -> kernel::Result<[Fd; 2]> {
         self.container.visit()?;
         let directory = match kernel::open(c"/dev/pts", libc::O_PATH) {
@@ -141,7 +143,7 @@ impl Visit<'_> {
             return Err(Errno::ENODEV);
         }
         entered?;
-        open_pair(c"ptmx", b"")
+        open_pair((c"ptmx", b""), &mut 0)
     }
 }
 
