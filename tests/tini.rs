@@ -125,6 +125,9 @@ fn every_signal_reaches_the_program_with_its_own_number() {
             };
             assert_eq!(line, arrives.to_string(), "{options:?} {:?}", running.wait());
             if signal == libc::SIGTSTP {
+                // Which throws away a SIGCONT that comes before it, as a shell's never does.
+                let is_stopped = || number(running.id(), "State:").starts_with('T');
+                eventually("it stops as well", is_stopped);
                 running.signal(libc::SIGCONT);
                 assert_eq!(running.line(), "18");
             }
