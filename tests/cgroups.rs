@@ -35,7 +35,11 @@ fn v2() -> (PathBuf, &'static str) {
         _ => None,
     };
     let setting = offered.split_whitespace().find_map(setting);
-    (unified, setting.unwrap_or_else(|| panic!("cgroup v2 offers nothing to try: {offered}")))
+    let setting = setting.unwrap_or_else(|| panic!("cgroup v2 offers nothing to try: {offered}"));
+    // Handed on to what is below, as an administrator who delegates has done.
+    let (controller, _) = setting.split_once('.').unwrap();
+    fs::write(unified.join("cgroup.subtree_control"), format!("+{controller}")).unwrap();
+    (unified, setting)
 }
 
 #[test]

@@ -608,10 +608,12 @@ impl Place {
                 chown(own.join(file), Some(USER), Some(USER)).unwrap();
             }
         }
-        if mode.unmounted {
-            // As thimble leaves it, so that the first run is like the others.
-            let all = cgroup_v1("unified");
-            for place in [&all, &all.join(&parent)] {
+        // As thimble leaves it, so that the first run is like the others; or as who delegates does.
+        let all = cgroup_v1("unified");
+        for (applies, place) in
+            [(mode.delegated || mode.unmounted, &all), (mode.unmounted, &all.join(&parent))]
+        {
+            if applies {
                 fs::write(place.join("cgroup.subtree_control"), "+hugetlb").unwrap();
             }
         }
