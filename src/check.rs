@@ -104,6 +104,7 @@ struct Probe<'a, 'c, 'g> {
 }
 
 /// Prints a line for each fact. The exit status says whether a default run of ROOTFS works.
+#[inline(never)]
 pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
     config.command = config.command.or(Argv::new(COMMAND));

@@ -11,7 +11,7 @@ use crate::isolate::{
     accounts, descriptors, devices, environment, ephemeral, limits, mounts, namespaces, privileges,
     program, rootfs, terminal, volumes,
 };
-use crate::kernel::{self, List, Stack, Word, left_out};
+use crate::kernel::{self, Fd, List, Pid, Stack, Word, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 use crate::text::pack;
@@ -50,7 +50,7 @@ pub fn enter(container: &mut Container) -> u8 {
 
 // A function of its own: the report is then at hand in a register, which each line takes.
 #[inline(never)]
-fn set_up(container: &mut Container, report: &mut Report) -> u8 {
+fn set_up(container: &mut Container, report: &mut Report) -> ! {
     let config = container.config;
     let link = container.link.keep_container_end();
     report.link = Some(link);
@@ -119,7 +119,14 @@ fn set_up(container: &mut Container, report: &mut Report) -> u8 {
         link::tell_executed(link, report);
     }
 
-    container.program_stack.forget();
+    container.program_stack.leave_to((program, link, config.verbose), wait)
+}
+
+/// pid 1, beside the program.
+fn wait((program, link, verbose): (Pid, Fd, bool)) -> u8 {
+    let report = &mut Report::new();
+    report.verbose = verbose;
+    report.link = Some(link);
     let end = init::attend(program, None, report);
     link::tell_signal(link, end, report);
     end.status()

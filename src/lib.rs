@@ -61,7 +61,7 @@ mod text;
 mod undo;
 
 use cli::Request;
-use cli::parser::{Parser, Wrong};
+use cli::parser::{Parser, Usage, Wrong};
 use config::{Config, Ending};
 use kernel::{Given, STDOUT};
 use report::Report;
@@ -102,16 +102,20 @@ pub fn main(given: &mut Given) -> u8 {
         }
         Ok(Request::Check) => check::check(&mut config, given, report),
         Ok(Request::Print(text)) => print(text, report),
-        Err(Wrong) => {
-            let mut lines = report::complaint(usage.word, usage.value, usage.why);
-            if let Some(word) = usage.nearest {
-                report::begin_hint(&mut lines);
-                lines.push(b"did you mean ");
-                lines.push(word);
-            }
-            report.end_with(report::FAILED, &mut lines)
-        }
+        Err(Wrong) => wrong(&usage, report),
     }
+}
+
+/// Ends with what is wrong with the command line.
+#[inline(never)]
+fn wrong(usage: &Usage, report: &mut Report) -> ! {
+    let mut lines = report::complaint(usage.word, usage.value, usage.why);
+    if let Some(word) = usage.nearest {
+        report::begin_hint(&mut lines);
+        lines.push(b"did you mean ");
+        lines.push(word);
+    }
+    report.end_with(report::FAILED, &mut lines)
 }
 
 /// What is left to do for whoever cannot go on, as after a panic.

@@ -12,7 +12,7 @@ use crate::isolate::{
 use crate::kernel::{self, Given};
 use crate::report::{self, Report};
 use crate::steps::Step;
-use crate::text::{Numbered, Text, pack};
+use crate::text::{Numbered, pack};
 use crate::undo::{self, Heard};
 
 /// Runs a container to its end and gives the program's exit status.
@@ -29,8 +29,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     let mut names = kernel::Names::none();
     // What the program will find: the host's, if it shares the uts namespace.
     let found = if config.private(config.uts, true) { hostname } else { names.host() };
-    let variable = Text::of(&[b"HOSTNAME=", found.to_bytes()]);
-    let variable = variable.as_c_str().unwrap_or(c"HOSTNAME=");
+    let variable = Numbered::named(b"HOSTNAME=", found.to_bytes());
 
     if config.die_with_parent {
         report.step(Step::SetDeathSignal, kernel::die_with_this_parent());
@@ -43,7 +42,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     terminal::look_at_callers(config, report); // before the signals are blocked
     let room = core::mem::take(&mut given.variables);
     let maps = idmap::plan(config, given.caller, report);
-    let environment = environment::collect(config, Some(variable), caller, room, report);
+    let environment = environment::collect(config, Some(variable.as_c_str()), caller, room, report);
     let filter = seccomp::read(config, report);
     rootfs::go_to(config, report);
     volumes::look_up(config, report);
@@ -78,6 +77,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     if let Some(caller) = monitored {
         announce::let_go(caller, child, link, &mut heard, report);
     }
+    container.program_stack.forget();
     let end = init::attend(child, Some(&mut stop), report);
     report.undo.child = None;
     let status = end.status();

@@ -457,6 +457,7 @@ const READS: u32 = 5;
 /// Host side: puts the container into its cgroups and sets its limits, in the
 /// article's order. It is not released before that, so no process of it is ever
 /// outside or without its limit.
+#[inline(never)]
 pub fn admit(config: &Config, unified: u32, child: Pid, report: &mut Report) {
     if report.undo.cgroups.as_slice().is_empty() {
         return;

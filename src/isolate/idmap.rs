@@ -130,6 +130,7 @@ impl<'a> Maps<'a> {
 /// once, in one write. Gives ROOTFS as a mount whose files belong to the container's
 /// users, where caller, kernel (5.12) and file system can. What they cannot only
 /// leaves the files to the host's users, which is less and not more.
+#[inline(never)]
 pub fn write(
     maps: &Maps,
     child: Pid,

@@ -75,10 +75,10 @@ impl Stack {
     /// Bytes of the host side's own, of which what is not touched costs nothing.
     const ROOM: usize = 1 << 20;
 
-    /// Those that a run takes, in one mapping: two for clone(2), the program's first and then
-    /// the container's, and the host side's own, with so many bytes more to be taken of it; and
-    /// behind them the first memory of a list. One guard does for all: where one of them grows
-    /// on, that below it is in use only while the process sleeps.
+    /// Those that a run takes, in one mapping: the program's and the container's for clone(2),
+    /// and the host side's own between them, with so many bytes more to be taken of it; and
+    /// behind that the first memory of a list. One guard does for all: where one of them grows
+    /// on, that below it is in use only while the process sleeps, or is a copy.
     pub(super) fn map<T: Copy>(more: usize) -> Result<([Stack; 3], List<T>)> {
         const SIZE: usize = Stack::SIZE;
         let room = Stack::ROOM + more / SIZE * SIZE;
@@ -86,26 +86,43 @@ impl Stack {
         // SAFETY: the start of the mapping just made, which nothing uses.
         unsafe { call!(Sysno::mprotect, start, SIZE, libc::PROT_NONE) }?;
         let end = |at| Stack((start + at) as *mut c_void);
-        let list = end(3 * SIZE + room).0;
-        // SAFETY: the last of the mapping, at the start of a page of whatever size.
+        let list = end(2 * SIZE + room).0;
+        // SAFETY: what lies between two stacks, at the start of a page of whatever size.
         let list = unsafe { List::of(NonNull::new(list).ok_or(Errno::ENOMEM)?) };
-        Ok(([end(2 * SIZE), end(3 * SIZE), end(3 * SIZE + room)], list))
+        Ok(([end(2 * SIZE), end(4 * SIZE + room), end(2 * SIZE + room)], list))
     }
 
-    /// madvise(2), MADV_DONTNEED: forgets what lies on this stack, which nobody is on any more,
-    /// and below the caller's frame on the stack above. A kernel may be built without that
-    /// (CONFIG_ADVISE_SYSCALLS): then a few pages are kept that nobody needs.
-    #[inline(never)]
+    /// Host side, that goes on waiting: forgets what lies on the program's stack, and below the
+    /// caller's frame on its own.
     pub fn forget(&mut self) {
+        // From the container's stack it is further.
+        self.forget_below(Stack::SIZE + Stack::ROOM);
+    }
+
+    /// Container side, that goes on waiting, with no more than `rest`: forgets what it has of the
+    /// host side's stack besides. Nothing that lies there is of use any more, since this does not
+    /// return. Exits with the status that `wait` gives.
+    pub fn leave_to<T: Copy + 'static>(&mut self, rest: T, wait: fn(T) -> u8) -> ! {
+        self.forget_below(4 * Stack::SIZE + Stack::ROOM);
+        super::exit(wait(rest))
+    }
+
+    /// madvise(2), MADV_DONTNEED: forgets what lies on this stack, the program's, which nobody is
+    /// on any more, and from there to the caller's frame, if that is not further away. A
+    /// kernel may be built without (CONFIG_ADVISE_SYSCALLS): a few pages are kept then that
+    /// nobody needs.
+    #[inline(never)]
+    fn forget_below(&mut self, most: usize) {
         /// What a function on x86_64 may use below its stack pointer.
         const RED_ZONE: usize = 128;
         let here = 0u8;
         let end = ((&raw const here).addr() - RED_ZONE) & !(arch::LARGEST_PAGE - 1);
         let start = self.0.addr() - Stack::SIZE;
         let length = end.wrapping_sub(start);
-        if length <= 2 * Stack::SIZE {
-            // SAFETY: `self` is this stack's only user. The rest lies on that above it, below this
-            // frame, which is the last on it.
+        if length <= most {
+            // SAFETY: `self` is this stack's only user. The rest lies below this frame, which is the
+            // last one of its stack; and on other stacks, if the caller's is not the next, and then
+            // he does not return to those who know of it.
             let _ = unsafe { call!(Sysno::madvise, start, length, libc::MADV_DONTNEED) };
         }
     }

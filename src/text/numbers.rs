@@ -98,32 +98,34 @@ impl Text {
     }
 }
 
-/// A short name that ends in a number, in little room: a `Text` has a page.
+/// A short name that ends in a number, or in a host's name, in little room: a `Text` has a page.
 pub struct Numbered([u8; Numbered::SIZE]);
 
 impl Numbered {
-    /// Any prefix that thimble has, ten digits and a NUL.
-    const SIZE: usize = 32;
+    /// Any prefix that thimble has, the 64 bytes of a host's name or ten digits, and a NUL.
+    const SIZE: usize = 80;
+
+    /// The name: `prefix` and what is behind it, as far as there is room.
+    pub fn named(prefix: &[u8], behind: &[u8]) -> Numbered {
+        let mut name = [0; Numbered::SIZE];
+        for (byte, given) in name.iter_mut().zip(prefix.iter().chain(behind)) {
+            *byte = *given;
+        }
+        Numbered(name)
+    }
 
     /// The name: `prefix` and the digits of `number`.
     pub fn of(prefix: &[u8], number: u32) -> Numbered {
-        let mut name = [0; Numbered::SIZE];
-        let mut at = prefix.len();
-        let mut rest = number;
-        while rest > 9 {
-            at += 1;
-            rest /= 10;
-        }
-        rest = number;
-        for (byte, given) in name.iter_mut().zip(prefix) {
-            *byte = *given;
-        }
-        while let Some(digit) = name.get_mut(at).filter(|_| at >= prefix.len()) {
+        let (mut digits, mut start, mut rest) = ([0; 10], 10, number);
+        for digit in digits.iter_mut().rev() {
             *digit = b'0' + (rest % 10) as u8;
+            start -= 1;
             rest /= 10;
-            at = at.wrapping_sub(1);
+            if rest == 0 {
+                break;
+            }
         }
-        Numbered(name)
+        Numbered::named(prefix, digits.get(start..).unwrap_or(&[]))
     }
 
     /// The name for a system call.
@@ -251,6 +253,9 @@ mod tests {
         ] {
             assert_eq!(Numbered::of(prefix, number).as_c_str(), want);
         }
+        assert_eq!(Numbered::named(b"A=", b"b").as_c_str(), c"A=b");
+        assert_eq!(Numbered::named(b"HOSTNAME=", &[b'x'; 64]).as_c_str().count_bytes(), 73);
+        assert_eq!(Numbered::named(b"HOSTNAME=", &[b'x'; 99]).as_c_str(), c"", "no end");
     }
 
     proptest! {
