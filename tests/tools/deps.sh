@@ -15,7 +15,11 @@ done
 if [ "${2:-}" = i686 ]; then
     # By themselves, since gcc-multilib cannot be there together with a compiler for others.
     version=$(cc -dumpversion)
-    [ -e "$(cc -m32 -print-libgcc-file-name)" ] || missing="$missing lib32gcc-${version%%.*}-dev"
+    # Where there is none for i686 it names the other one.
+    case $(cc -m32 -print-libgcc-file-name) in
+    */32/*) ;;
+    *) missing="$missing lib32gcc-${version%%.*}-dev" ;;
+    esac
     [ -e /usr/lib32/libc.a ] || missing="$missing libc6-dev-i386"
 fi
 if [ -n "$missing" ]; then
