@@ -89,7 +89,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> ! {
     limits::set_oom_score(config, report);
     limits::make_room(config, report);
     kernel::set_umask(0o022);
-    descriptors::close_all_but(link, config, report);
+    let recent = descriptors::close_all_but(link, config, report);
     let only_group = container.maps.and_then(Maps::only_group);
     let ids = accounts::resolve(config, only_group, &mut container.environment, report);
     terminal::give(config, ids.user, report);
@@ -97,7 +97,7 @@ fn set_up(container: &mut Container, report: &mut Report) -> ! {
     if !left_out(c"undumpable") {
         report.step(Step::Undumpable, kernel::set_dumpable(false));
     }
-    let rest = privileges::cut_down(config, &ids, only_group.is_some(), report);
+    let rest = privileges::cut_down(config, &ids, only_group.is_some(), recent, report);
     let program = program::start(
         config,
         environment::vector(&container.environment),

@@ -110,15 +110,15 @@ pub fn let_go_of_output() -> kernel::Result<()> {
 }
 
 /// Container side: closes every descriptor but the program's and thimble's link,
-/// which lies behind them.
-pub fn close_all_but(link: Fd, config: &Config, report: &mut Report) {
+/// which lies behind them. Whether the kernel is known to be of Linux 5.9 or later.
+pub fn close_all_but(link: Fd, config: &Config, report: &mut Report) -> bool {
     if left_out(c"closed descriptors") {
-        return;
+        return false;
     }
     let (first, link) = (config.first_own_descriptor() as c_int, link.number());
-    let below = if link > first { close_range(first, link - 1) } else { Ok(()) };
-    let closed = below.and_then(|()| close_range(link + 1, c_int::MAX));
-    report.step(Step::CloseDescriptors, closed);
+    let below = if link > first { close_range(first, link - 1) } else { Ok(true) };
+    let closed = below.and_then(|_| close_range(link + 1, c_int::MAX));
+    report.step(Step::CloseDescriptors, closed)
 }
 
 /// Closes every descriptor but the program's.
@@ -127,12 +127,13 @@ pub fn close_rest(config: &Config, report: &mut Report) {
     report.step(Step::CloseDescriptors, closed);
 }
 
-/// Before Linux 5.9 one by one, as far as the process's table of them reaches.
+/// Whether they were closed at once; before Linux 5.9 it is one by one, as far as the process's
+/// table of them reaches.
 #[inline(never)]
-fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
+fn close_range(first: c_int, last: c_int) -> kernel::Result<bool> {
     let closed = kernel::close_range(first, last);
     if closed != Err(Errno::ENOSYS) {
-        return closed;
+        return closed.map(|()| true);
     }
     let file = status::open()?;
     let size = status::field(file, b"FDSize:\t", parse_whole);
@@ -143,5 +144,5 @@ fn close_range(first: c_int, last: c_int) -> kernel::Result<()> {
         kernel::close(Fd::new(number as usize));
         number += 1;
     }
-    Ok(())
+    Ok(false)
 }

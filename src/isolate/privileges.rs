@@ -70,8 +70,15 @@ fn right_to_load(config: &Config) -> u64 {
 /// whatever it executes; and keeps for itself that, what forwarding signals to
 /// another user's program takes, and what the program's process has still to do
 /// by it. Whoever takes pid 1 over has gained next to nothing. Gives what of that
-/// `settle` is to leave. `keep_groups` says that no others may be set.
-pub fn cut_down(config: &Config, ids: &Ids, keep_groups: bool, report: &mut Report) -> u64 {
+/// `settle` is to leave. `keep_groups` says that no others may be set, `recent` that the kernel
+/// is known to be no old one.
+pub fn cut_down(
+    config: &Config,
+    ids: &Ids,
+    keep_groups: bool,
+    recent: bool,
+    report: &mut Report,
+) -> u64 {
     // Not there without CONFIG_KEYS; no room for another while the filter is
     // going to refuse the keyring calls anyway.
     let keyring = if left_out(c"keyring") { Ok(()) } else { kernel::new_session_keyring() };
@@ -80,7 +87,7 @@ pub fn cut_down(config: &Config, ids: &Ids, keep_groups: bool, report: &mut Repo
         report.step(Step::NewKeyring, keyring);
     }
     if filtered {
-        seccomp::load(report);
+        seccomp::load(recent, report);
     }
     let stay = left_out(c"groups") || keep_groups;
     if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
@@ -122,7 +129,7 @@ pub fn settle(config: &Config, own: u64, report: &mut Report) {
             report.step(Step::Capabilities, kernel::set_capabilities(own, 0));
         }
         report.step(Step::NoNewPrivileges, kernel::set_no_new_privileges());
-        seccomp::load(report);
+        seccomp::load(false, report);
     }
 }
 

@@ -66,7 +66,7 @@ impl Program<'_, '_> {
             entry.running.enter(self.report);
             terminal::take_for(entry.slave, self.config, self.ids.user, self.report);
             let keep_groups = entry.running.only_group().is_some();
-            privileges::cut_down(self.config, self.ids, keep_groups, self.report);
+            privileges::cut_down(self.config, self.ids, keep_groups, false, self.report);
             line
         });
         if let Some(workdir) = self.config.workdir {

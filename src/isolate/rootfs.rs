@@ -89,21 +89,20 @@ pub fn seal(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
 /// Container side: makes the current directory, which is the root, `/`, and forgets the
 /// host's.
 pub fn enter(config: &Config, mapped: bool, root: Fd, proc: Fd, report: &mut Report) {
-    let without = config.no_pivot || left_out(c"pivot");
-    let pivoted = if without { Err(Errno::EINVAL) } else { kernel::pivot_root() };
-    if pivoted == Err(Errno::EINVAL) {
-        if !left_out(c"pivot") {
+    if !left_out(c"pivot") {
+        let pivoted = if config.no_pivot { Err(Errno::EINVAL) } else { kernel::pivot_root() };
+        if pivoted == Err(Errno::EINVAL) {
             report.step_on(Step::MoveRoot, config.root, move_to_top(root, proc));
+        } else {
+            report.step_on(Step::PivotRoot, config.root, pivoted);
+            // What an overlay lies on is on top of the host's root: its memory, and the mapped tree.
+            for _ in 0..1 + u32::from(config.ephemeral) + u32::from(config.ephemeral && mapped) {
+                report.step(Step::DetachHost, kernel::detach(c"."));
+            }
         }
-        report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));
-        return;
     }
-    // This process's root was the host's and is now the container's: pivot_root(2).
-    report.step_on(Step::PivotRoot, config.root, pivoted);
-    // What an overlay lies on is on top of the host's root: its memory, and the mapped tree.
-    for _ in 0..1 + u32::from(config.ephemeral) + u32::from(config.ephemeral && mapped) {
-        report.step(Step::DetachHost, kernel::detach(c"."));
-    }
+    // The current directory is then the root's `/`.
+    report.step_on(Step::Chroot, config.root, kernel::change_root(c"."));
 }
 
 /// Where the host's root cannot be pivoted away (EINVAL): puts the container's on top of all

@@ -173,10 +173,10 @@ pub fn read<'a>(config: &Config, report: &mut Report) -> &'a [u8] {
 
 /// Goes under the default filter. Before Linux 4.8 the kernel asks the filter first and
 /// the tracer then, who may make another call of one that was let through: there
-/// ptrace(2) is refused as well (seccomp(2)).
-pub fn load(report: &mut Report) {
+/// ptrace(2) is refused as well (seccomp(2)). With `recent` it is known to be later.
+pub fn load(recent: bool, report: &mut Report) {
     let mut names = kernel::Names::none();
-    let old = is_old(names.release().to_bytes());
+    let old = !recent && is_old(names.release().to_bytes());
     let filter = DEFAULT.get(if old { 0 } else { FOR_OLD }..).unwrap_or(&DEFAULT);
     report.step(Step::Filter, kernel::set_filter(filter));
 }

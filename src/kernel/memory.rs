@@ -287,10 +287,9 @@ mod tests {
 
     #[test]
     fn below_the_stacks_there_is_a_guard() {
-        let ([mut first, mut second, _], _) = Stack::map::<u8>(0).unwrap();
-        let bottom = |stack: &mut Stack| stack.top().addr() - Stack::SIZE;
-        assert_eq!(bottom(&mut second), first.top().addr());
-        let bottom = bottom(&mut first);
+        let ([mut program, _, mut host], _) = Stack::map::<u8>(0).unwrap();
+        assert_eq!(host.top().addr() - Stack::ROOM, program.top().addr());
+        let bottom = program.top().addr() - Stack::SIZE;
         for (address, status) in [(bottom - 1, 128 + libc::SIGSEGV as u8), (bottom, 0)] {
             let touch = |address: &mut usize| {
                 // SAFETY: a process of its own, which may well die of it.
@@ -305,27 +304,64 @@ mod tests {
         }
     }
 
+    /// Fills the stack below the caller's frame.
+    #[inline(never)]
+    fn dig() {
+        core::hint::black_box([7u8; 40 << 10]);
+    }
+
+    /// The last word of a stack that nobody is on.
+    fn last(stack: &mut Stack) -> *mut u64 {
+        stack.top().wrapping_byte_sub(8).cast()
+    }
+
+    /// How a process ends that runs on one stack and knows of the others.
+    fn status_of(on: usize, entry: fn(&mut [Stack; 3]) -> u8) -> u8 {
+        let (mut stacks, _) = Stack::map::<u8>(0).unwrap();
+        let mut stack = Stack(stacks[on].top());
+        let child = super::super::clone_process(0, &mut stack, &mut stacks, entry).unwrap();
+        super::super::wait_for(child).unwrap().unwrap().1.status()
+    }
+
     #[test]
-    fn what_is_below_the_last_frame_can_be_forgotten() {
-        #[inline(never)]
-        fn dig(bytes: &mut [u8; 40 << 10]) {
-            core::hint::black_box(bytes).fill(7);
-        }
-        let forget = |stack: &mut Stack| {
-            let at = stack.top().wrapping_byte_sub(8).cast::<u64>();
-            // SAFETY: the last word of a stack that nobody is on.
-            unsafe { at.write_volatile(7) };
+    fn the_host_side_forgets_the_programs_stack_and_what_is_below_its_last_frame() {
+        let status = status_of(2, |[program, container, _]| {
             let kept = core::hint::black_box([7u8; 3000]);
-            dig(&mut [1; 40 << 10]);
-            stack.forget();
+            // SAFETY: nobody is on these stacks.
+            unsafe {
+                last(program).write_volatile(7);
+                last(container).write_volatile(7);
+                dig();
+                let below = (&raw const kept).cast::<u8>().wrapping_sub(32 << 10);
+                let dug = below.read_volatile() == 7;
+                program.forget();
+                let forgotten = [last(program).read_volatile(), last(container).read_volatile()];
+                let good = dug && below.read_volatile() == 0 && forgotten == [0, 7];
+                u8::from(good && kept.iter().all(|byte| *byte == 7))
+            }
+        });
+        assert_eq!(status, 1);
+    }
+
+    #[test]
+    fn the_containers_side_goes_on_without_the_host_sides_stack() {
+        let status = status_of(1, |[program, _, host]| {
+            let seen = [last(program), last(host)].map(|word| {
+                // SAFETY: nobody is on these stacks.
+                unsafe { word.write_volatile(7) };
+                word as usize
+            });
+            // From here it is too far away for what the other side asks for.
+            program.forget();
             // SAFETY: likewise.
-            let forgotten = unsafe { at.read_volatile() } == 0;
-            u8::from(forgotten && kept.iter().all(|byte| *byte == 7))
-        };
-        let ([mut program, mut own, _], _) = Stack::map::<u8>(0).unwrap();
-        let child = super::super::clone_process(0, &mut own, &mut program, forget).unwrap();
-        let (_, end) = super::super::wait_for(child).unwrap().unwrap();
-        assert_eq!(end.status(), 1);
+            let kept = seen.iter().all(|at| unsafe { (*at as *const u64).read_volatile() } == 7);
+            program.leave_to((kept, seen), |(kept, seen)| {
+                // SAFETY: likewise.
+                let read = |at: &usize| unsafe { (*at as *const u64).read_volatile() };
+                u8::from(kept && seen.iter().all(|at| read(at) == 0))
+            })
+        });
+        assert_eq!(status, 1);
     }
 
     #[test]
