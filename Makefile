@@ -43,6 +43,7 @@ test: deps all ## everything the tests need, then all tests
 
 i686: deps ## the same for the build for i686, on an x86_64 machine; TESTS="--test isolation" for a part
 	@tests/tools/deps.sh i686-unknown-linux-gnu i686
+	@tests/tools/target.sh i686-unknown-linux-musl >/dev/null
 	@$(CARGO) build --release --locked --target i686-unknown-linux-musl
 	THIMBLE=$(CURDIR)/target/i686-unknown-linux-musl/release/thimble \
 		$(CARGO) test --locked --target i686-unknown-linux-gnu $(TESTS)
