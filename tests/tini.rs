@@ -224,6 +224,14 @@ fn whoever_is_pid_1_its_end_is_the_end_of_all_others() {
     }
 }
 
+/// Whether a process is in rt_sigtimedwait(2), or what that is of 64 bits' time on a machine of 32.
+fn waits(pid: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+    let number = call.split(' ').next().unwrap();
+    let wide = cfg!(target_pointer_width = "32") && number == "421";
+    wide || number == libc::SYS_rt_sigtimedwait.to_string()
+}
+
 /// What both processes of a waiting container have of memory, by /proc/PID/smaps_rollup, in KiB:
 /// what no other process has, and their share of everything.
 fn memory(options: &[&str]) -> (u64, u64) {
@@ -241,10 +249,7 @@ fn memory(options: &[&str]) -> (u64, u64) {
             })
             .sum()
     };
-    eventually("both wait", || {
-        let call = fs::read_to_string(format!("/proc/{}/syscall", inside[0])).unwrap();
-        call.starts_with(&format!("{} ", libc::SYS_rt_sigtimedwait))
-    });
+    eventually("both wait", || waits(running.id()) && waits(inside[0]));
     (sum("Private_Dirty:"), sum("Pss:"))
 }
 
@@ -294,11 +299,7 @@ fn while_nothing_happens_nothing_is_done_for_ten_seconds() {
         let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap();
         (number(*pid, "voluntary_ctxt_switches:"), text)
     };
-    let waits = |pid: &u32| {
-        let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
-        call.starts_with(&format!("{} ", libc::SYS_rt_sigtimedwait))
-    };
-    eventually("all of them wait", || processes.iter().all(waits));
+    eventually("all of them wait", || processes.iter().all(|pid| waits(*pid)));
     std::thread::sleep(std::time::Duration::from_millis(200));
     let before: Vec<_> = processes.iter().map(counts).collect();
     std::thread::sleep(std::time::Duration::from_secs(10));

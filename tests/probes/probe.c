@@ -370,7 +370,7 @@ static int text(char **a)
 static int told(char **a)
 {
     long last = *a ? atol(argument(a, 1)) : 64;
-    unsigned long all = -1;
+    unsigned long long all = -1; /* the kernel's set of signals */
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all);
     if (*a && (kill(0, atoi(*a)) || kill(1, last)))
         return refused_if(-1, "kill");
