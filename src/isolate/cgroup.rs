@@ -6,7 +6,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Limit, Resource, Share};
 use crate::isolate::mounts::INERT;
-use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Stack, Strings};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Pid, Stack, Strings};
 use crate::report::{self, Report};
 use crate::steps::Step;
 use crate::text::{
@@ -198,7 +198,7 @@ impl<'a> Maker<'a> {
     fn make(&self, parent: Fd, v2: bool, undo: &mut Undo) -> kernel::Result<()> {
         // Controllers may share a hierarchy, and so a directory.
         for made in undo.cgroups.as_slice() {
-            if kernel::identity(made.parent)? == kernel::identity(parent)? {
+            if kernel::compare(made.parent, parent)? == Alike::File {
                 return Ok(());
             }
         }
