@@ -145,7 +145,7 @@ pub fn write(
         let denied = kernel::write_file(own, c"setgroups", b"deny");
         report.step(Step::DenyGroups, denied);
     }
-    for (of, file, helper) in FILES {
+    for &(of, file, helper) in &FILES {
         let mut lines = Text::new();
         let written = maps
             .write_to(of, &mut lines, b" ", b"\n")
