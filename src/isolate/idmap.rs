@@ -59,9 +59,7 @@ pub fn plan<'a>(config: &'a Config, caller: [u32; 2], report: &mut Report) -> Op
     let deny_groups = single && !root;
     let (option, value, why) = if root && alone {
         (c"--userns private", c"", pack!("needs --uidmap as root"))
-    } else if deny_groups
-        && let Some(added) = config.group_add.as_slice().first()
-    {
+    } else if deny_groups && let Some(added) = config.group_add.as_slice().first() {
         (c"--group-add", *added, pack!("an ordinary user has one group inside: see --gidmap"))
     } else {
         return Some(Maps { root, deny_groups, users, groups });
@@ -86,16 +84,15 @@ impl Map<'_> {
         parse_id_map(self.asked.get(number)?)
     }
 
-    /// Adds the numbers to a text, with something behind each and behind each three
-    /// of them. EINVAL for more than there is room for, as from the kernel.
-    fn write_to(&self, text: &mut Text, behind: &[u8], end: &[u8]) -> kernel::Result<()> {
+    /// Adds the numbers to a text, with a byte behind each of the three of a range. EINVAL for
+    /// more than there is room for, as from the kernel.
+    fn write_to(&self, text: &mut Text, behind: &[u8; 3]) -> kernel::Result<()> {
         for at in 0.. {
             let Some(range) = self.range(at) else { break };
-            for number in range {
-                text.push_number(number);
-                text.push(behind);
+            for (number, behind) in range.iter().zip(behind) {
+                text.push_number(*number);
+                text.push_byte(*behind);
             }
-            text.push(end);
         }
         if text.has_room() { Ok(()) } else { Err(Errno::EINVAL) }
     }
@@ -137,20 +134,15 @@ pub fn write(
         let denied = kernel::write_file(own, c"setgroups", b"deny");
         report.step(Step::DenyGroups, denied);
     }
-    for (map, file, helper) in [
-        (&maps.users, c"uid_map", c"newuidmap"),
-        (&maps.groups, c"gid_map", c"newgidmap"),
-    ] {
+    for (map, file, helper) in
+        [(&maps.users, c"uid_map", c"newuidmap"), (&maps.groups, c"gid_map", c"newgidmap")]
+    {
         let mut lines = Text::new();
         let written = map
-            .write_to(&mut lines, b" ", b"\n")
+            .write_to(&mut lines, b"  \n")
             .and_then(|()| kernel::write_file(own, file, lines.as_bytes()));
         if written == Err(Errno::EPERM) && !maps.root {
-            report.step_on(
-                Step::RunHelper,
-                helper,
-                run_helper(helper, map, child, caller, stack),
-            );
+            report.step_on(Step::RunHelper, helper, run_helper(helper, map, child, caller, stack));
         } else {
             report.step_on(Step::WriteMap, file, written);
         }
@@ -204,8 +196,8 @@ fn run_helper(
 ) -> kernel::Result<()> {
     let mut text = Text::of(&[name.to_bytes_with_nul()]);
     text.push_number(child.number() as u64);
-    text.push(b"\0");
-    map.write_to(&mut text, b"\0", b"")?;
+    text.push_byte(0);
+    map.write_to(&mut text, &[0; 3])?;
     let mut words = List::new();
     let mut rest = text.as_bytes();
     while let Some(word) = kernel::first_string(rest) {
@@ -247,34 +239,35 @@ mod tests {
     }
 
     fn maps<'a>(config: &'a Config<'a>) -> Maps<'a> {
-        Maps { config, caller: [1000, 1001], deny_groups: false }
+        plan(config, [1000, 1001], &mut Report::new()).unwrap()
     }
 
     #[test]
     fn a_map_is_what_was_asked_for_or_the_caller_alone() {
         for (users, groups, want) in [
-            (&[][..], &[][..], ["5 1000 1 \n", "6 1001 1 \n"]),
-            (&[c"0:100000:65536"], &[], ["0 100000 65536 \n", "0 100000 65536 \n"]),
-            (&[], &[c"0:7:1"], ["0 7 1 \n", "0 7 1 \n"]),
-            (&[c"0:1:1", c"1:9:10"], &[c"0:7:1"], ["0 1 1 \n1 9 10 \n", "0 7 1 \n"]),
+            (&[][..], &[][..], ["5 1000 1\n", "6 1001 1\n"]),
+            (&[c"0:100000:65536"], &[], ["0 100000 65536\n", "0 100000 65536\n"]),
+            (&[], &[c"0:7:1"], ["0 7 1\n", "0 7 1\n"]),
+            (&[c"0:1:1", c"1:9:10"], &[c"0:7:1"], ["0 1 1\n1 9 10\n", "0 7 1\n"]),
         ] {
             let config = config(users, groups);
-            for (of, want) in [Of::Users, Of::Groups].into_iter().zip(want) {
+            let maps = maps(&config);
+            for (map, want) in [&maps.users, &maps.groups].into_iter().zip(want) {
                 let mut text = Text::new();
-                maps(&config).write_to(of, &mut text, b" ", b"\n").unwrap();
+                map.write_to(&mut text, b"  \n").unwrap();
                 assert_eq!(text.as_bytes(), want.as_bytes());
             }
         }
         let config = config(&[c"0:1000:1", c"5:100000:10"], &[]);
         for (id, there) in [(0, true), (1, false), (4, false), (5, true), (14, true), (15, false)] {
-            assert_eq!(maps(&config).has(Of::Users, id), there, "{id}");
+            assert_eq!(maps(&config).users.has(id), there, "{id}");
         }
     }
 
     #[test]
     fn more_ranges_than_the_kernel_takes_are_refused() {
         let config = config(&[c"1000000000:1000000000:1"; 200], &[]);
-        let written = maps(&config).write_to(Of::Users, &mut Text::new(), b" ", b"\n");
+        let written = maps(&config).users.write_to(&mut Text::new(), b"  \n");
         assert_eq!(written, Err(Errno::EINVAL));
     }
 }
