@@ -51,8 +51,8 @@ fn in_v2(config: &Config, resource: usize, number: u64) -> u64 {
 /// The controller that a `FILE` or `FILE=VALUE` belongs to; `None` for those files that every
 /// directory has, as `cgroup.procs` and `notify_on_release`.
 fn controller_of(file: &[u8]) -> Option<&[u8]> {
-    let file = Parts::of(file, b'=').next()?;
-    let controller = Parts::of(file, b'.').next()?;
+    let file = Parts::of(file, b'=').word();
+    let controller = Parts::of(file, b'.').word();
     (controller.len() < file.len() && controller != b"cgroup").then_some(controller)
 }
 
@@ -376,7 +376,8 @@ fn leave(parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
 fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
     match lists(above, SUBTREE, controller) {
         Err(Errno::ENOENT) => {
-            kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes())
+            let more = Numbered::named(b"+", controller);
+            kernel::write_file(above, SUBTREE, more.as_c_str().to_bytes())
         }
         listed => listed,
     }
