@@ -179,10 +179,11 @@ impl<'a> Undo<'a> {
                 left = Some((self.name, errno));
             }
         }
-        if let Some((parent, leaf)) = self.leaf
-            && let Err(errno) = go_back(parent, leaf)
-        {
-            left = left.or(Some((LEAF, errno)));
+        if let Some((parent, leaf)) = self.leaf {
+            let back = go_back(parent, leaf);
+            if let (None, Err(errno)) = (left, back) {
+                left = Some((LEAF, errno));
+            }
         }
         left
     }
