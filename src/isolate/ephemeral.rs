@@ -47,7 +47,9 @@ pub struct Layers {
 /// Mounts the overlay of the current directory over `/`.
 pub fn over_root(config: &Config, report: &mut Report) -> Layers {
     let mut layers = report.step(Step::MountMemory, mount_memory());
-    let mounted = layers.mount(layers.lower, c".", c"/..", c"/").and_then(|mounted| mounted);
+    let mut data = Text::new();
+    let added = layers.add(layers.lower, c".", c"/..", &mut data);
+    let mounted = added.and_then(|()| kernel::mount(c"overlay", c"/", 0, data.name()));
     report.step_on(Step::Overlay, config.root, mounted);
     layers
 }
@@ -89,51 +91,44 @@ pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &mut Layers, repor
 }
 
 impl Layers {
-    /// Mounts an overlay with a part of the memory that is its own. The names
-    /// are those of `lower` and of the memory. The inner answer is mount(2)'s.
-    fn mount(
+    /// Makes a part of the memory for an overlay of its own, and gives that one's options. The
+    /// names are those of `lower` and of the memory.
+    fn add(
         &mut self,
         lower: Fd,
         name: &CStr,
         memory: &CStr,
-        target: &CStr,
-    ) -> kernel::Result<kernel::Result<()>> {
+        data: &mut Text,
+    ) -> kernel::Result<()> {
         let (upper, work) = (Numbered::of(b"u", self.count), Numbered::of(b"w", self.count));
         let (upper, work) = (upper.as_c_str(), work.as_c_str());
         self.count += 1;
-        // The root of an overlay is as its upper layer is.
-        kernel::make_directory_like(lower, self.memory, upper)?;
-        kernel::make_directory(self.memory, work)?;
-        let mut data = Text::new();
         let parts = [name, memory, upper, work, self.notes];
         for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03\x04" {
             match parts.get(usize::from(*byte)) {
                 Some(part) => data.push(part.to_bytes()),
-                None => data.push(&[*byte]),
+                None => data.push_byte(*byte),
             }
         }
-        Ok(kernel::mount(c"overlay", target, 0, data.name()))
+        // The root of an overlay is as its upper layer is.
+        kernel::make_directory_like(lower, self.memory, upper)?;
+        kernel::make_directory(self.memory, work)
     }
 
     /// Covers one mount, or shows it read-only.
     fn cover(&mut self, root: Fd, proc: Fd, lower: Fd, path: &[u8]) -> kernel::Result<()> {
         if kernel::file_type(lower)? == libc::S_IFDIR {
-            let target = places::find(root, path, None)?;
-            kernel::change_directory_to(proc)?;
-            let (name, memory) = (mounts::link(lower), mounts::link(self.memory));
-            let over = mounts::link(target);
-            let (name, memory, over) = (name.as_c_str(), memory.as_c_str(), over.as_c_str());
-            let mounted = self.mount(lower, name, memory, over)?;
-            // What there is no overlay for is refused with this errno.
-            if mounted != Err(Errno::EINVAL) {
-                mounted?;
-                let found = places::find(root, path, None)?;
-                let right = mounts::is_over(found, target, OVERLAY)?;
-                kernel::close(found);
-                kernel::close(target);
-                return if right { Ok(()) } else { Err(Errno::ESTALE) };
+            // On top of `/` lies the container's root, and in it that /proc.
+            let link = |fd: Fd| Numbered::of(b"/../proc/self/fd/", fd.number() as u32);
+            let (name, memory) = (link(lower), link(self.memory));
+            let mut data = Text::new();
+            self.add(lower, name.as_c_str(), memory.as_c_str(), &mut data)?;
+            let find = || places::find(root, path, None);
+            match mounts::mount_where(&find, c"overlay", 0, data.name(), OVERLAY) {
+                // What there is no overlay for is refused with this errno.
+                Err(Errno::EINVAL) => {}
+                mounted => return mounted.map(kernel::close),
             }
-            kernel::close(target);
         }
         mounts::bind_at(root, proc, lower, path, false, libc::MS_RDONLY)
     }

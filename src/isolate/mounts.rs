@@ -209,6 +209,19 @@ pub fn mount_where(
     magic: Magic,
 ) -> kernel::Result<Fd> {
     let target = find()?;
+    let mounted = mount_on(target, find, kind, flags, data, magic);
+    kernel::close(target);
+    mounted
+}
+
+fn mount_on(
+    target: Fd,
+    find: &dyn Fn() -> kernel::Result<Fd>,
+    kind: &CStr,
+    flags: MountFlags,
+    data: &CStr,
+    magic: Magic,
+) -> kernel::Result<Fd> {
     kernel::change_directory_to(target)?;
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
