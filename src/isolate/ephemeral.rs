@@ -47,9 +47,8 @@ pub struct Layers {
 /// Mounts the overlay of the current directory over `/`.
 pub fn over_root(config: &Config, report: &mut Report) -> Layers {
     let mut layers = report.step(Step::MountMemory, mount_memory());
-    let mut data = Text::new();
-    let added = layers.add(layers.lower, c".", c"/..", &mut data);
-    let mounted = added.and_then(|()| kernel::mount(c"overlay", c"/", 0, data.name()));
+    let mount = |data: &CStr| kernel::mount(c"overlay", c"/", 0, data);
+    let mounted = layers.mount(layers.lower, c".", c"/..", &mount);
     report.step_on(Step::Overlay, config.root, mounted);
     layers
 }
@@ -91,28 +90,37 @@ pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &mut Layers, repor
 }
 
 impl Layers {
-    /// Makes a part of the memory for an overlay of its own, and gives that one's options. The
-    /// names are those of `lower` and of the memory.
-    fn add(
+    /// Mounts an overlay with a part of the memory that is its own: `mount` is given its options.
+    /// The names are those of `lower` and of the memory.
+    fn mount(
         &mut self,
         lower: Fd,
         name: &CStr,
         memory: &CStr,
-        data: &mut Text,
+        mount: &dyn Fn(&CStr) -> kernel::Result<()>,
     ) -> kernel::Result<()> {
         let (upper, work) = (Numbered::of(b"u", self.count), Numbered::of(b"w", self.count));
         let (upper, work) = (upper.as_c_str(), work.as_c_str());
         self.count += 1;
-        let parts = [name, memory, upper, work, self.notes];
-        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03\x04" {
-            match parts.get(usize::from(*byte)) {
-                Some(part) => data.push(part.to_bytes()),
-                None => data.push_byte(*byte),
-            }
-        }
         // The root of an overlay is as its upper layer is.
         kernel::make_directory_like(lower, self.memory, upper)?;
-        kernel::make_directory(self.memory, work)
+        kernel::make_directory(self.memory, work)?;
+        let mut data = Text::new();
+        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03\x04" {
+            let part = match byte {
+                0 => name,
+                1 => memory,
+                2 => upper,
+                3 => work,
+                4 => self.notes,
+                other => {
+                    data.push_byte(*other);
+                    continue;
+                }
+            };
+            data.push(part.to_bytes());
+        }
+        mount(data.name())
     }
 
     /// Covers one mount, or shows it read-only.
@@ -121,13 +129,14 @@ impl Layers {
             // On top of `/` lies the container's root, and in it that /proc.
             let link = |fd: Fd| Numbered::of(b"/../proc/self/fd/", fd.number() as u32);
             let (name, memory) = (link(lower), link(self.memory));
-            let mut data = Text::new();
-            self.add(lower, name.as_c_str(), memory.as_c_str(), &mut data)?;
             let find = || places::find(root, path, None);
-            match mounts::mount_where(&find, c"overlay", 0, data.name(), OVERLAY) {
-                // What there is no overlay for is refused with this errno.
-                Err(Errno::EINVAL) => {}
-                mounted => return mounted.map(kernel::close),
+            let mount = |data: &CStr| {
+                mounts::mount_where(&find, c"overlay", 0, data, OVERLAY).map(kernel::close)
+            };
+            let covered = self.mount(lower, name.as_c_str(), memory.as_c_str(), &mount);
+            // What there is no overlay for is refused with this errno.
+            if covered != Err(Errno::EINVAL) {
+                return covered;
             }
         }
         mounts::bind_at(root, proc, lower, path, false, libc::MS_RDONLY)
