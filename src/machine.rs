@@ -131,11 +131,7 @@ pub fn start(config: &Config, caller: Argv, report: &mut Report) -> u8 {
     let mut words = List::new();
     let environment = collect(caller, &mut words);
     report.step(Step::CollectEnvironment, environment);
-    for signal in 1..=kernel::LAST_SIGNAL {
-        // Two of them have no other.
-        let _ = kernel::default_action(signal);
-    }
-    report.step(Step::ResetSignals, kernel::unblock_signals());
+    report.step(Step::ResetSignals, program::reset_signals(program::ALL_SIGNALS));
     let command = config.command.unwrap_or(Argv::SHELL);
     let environment = Argv::new(words.as_slice()).unwrap_or(Argv::EMPTY);
     program::execute(command, environment, report)

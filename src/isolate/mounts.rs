@@ -311,17 +311,21 @@ pub fn each_below(
     // The table shows what can be reached from the root of who opens it, and paths from there.
     let host = kernel::open(c"/", libc::O_PATH)?;
     let mut table = List::new();
-    kernel::change_directory_to(tree)?;
-    kernel::change_root(c".")?;
+    change_root_to(tree)?;
     let read = kernel::read_file(proc, c"self/mountinfo", &mut table);
-    kernel::change_directory_to(host)?;
-    kernel::change_root(c".")?;
+    change_root_to(host)?;
     kernel::close(host);
     read?;
     for line in Parts::of(table.as_slice(), b'\n') {
         at_line(tree, proc, line, act)?;
     }
     Ok(())
+}
+
+#[inline(never)]
+fn change_root_to(place: Fd) -> kernel::Result<()> {
+    kernel::change_directory_to(place)?;
+    kernel::change_root(c".")
 }
 
 /// The same for the mount of one line of proc_pid_mountinfo(5).
