@@ -544,22 +544,20 @@ const COUNTERS: Strings = Strings::new(
 );
 
 /// Host side, at the end: fills in what the container's cgroups have counted.
-pub fn count(figures: &mut Figures, report: &mut Report) {
-    for (place, file) in COUNTERS.enumerate() {
-        // What the number's line begins with.
-        let start: &[u8] = match place {
-            3 => b"usage_usec ",
-            4.. => b"oom_kill ",
-            _ => b"",
-        };
-        let mut at = 0;
-        while let Some(Directory { own, v2, .. }) = report.undo.cgroups.as_slice().get(at) {
-            at += 1;
-            if usize::from(*v2) != place % 2 {
+pub fn count(figures: &mut Figures, report: &Report) {
+    for directory in report.undo.cgroups.as_slice() {
+        for (place, file) in COUNTERS.enumerate() {
+            if usize::from(directory.v2) != place % 2 {
                 continue;
             }
+            // What the number's line begins with.
+            let start: &[u8] = match place {
+                3 => b"usage_usec ",
+                4.. => b"oom_kill ",
+                _ => b"",
+            };
             let mut buffer = [0; 1024];
-            match kernel::read_start(*own, file, &mut buffer) {
+            match kernel::read_start(directory.own, file, &mut buffer) {
                 Ok(lines) => {
                     let number = line_behind(lines, start).and_then(parse_whole);
                     if let (Some(number), Some(figure)) = (number, figures.get_mut(2 + place / 2)) {
