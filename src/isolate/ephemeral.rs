@@ -40,8 +40,8 @@ pub struct Layers {
     memory: Fd,
     /// So many overlays have a part of it.
     count: u32,
-    /// An option that a user namespace needs.
-    notes: &'static CStr,
+    /// Whether each takes the option that a user namespace needs.
+    own_notes: bool,
 }
 
 /// Mounts the overlay of the current directory over `/`.
@@ -58,13 +58,13 @@ fn mount_memory() -> kernel::Result<Layers> {
     let memory = kernel::open(c"/..", libc::O_PATH)?;
     // An overlay keeps notes in attributes, which are trusted.* unless told otherwise (since
     // Linux 5.11), and those are closed to a user namespace.
-    let notes = match kernel::set_trusted_attribute(c"/..") {
-        Err(Errno::EPERM) => c",userxattr",
-        Err(Errno::EOPNOTSUPP) => c"", // without CONFIG_TMPFS_XATTR
-        other => other.map(|()| c"")?,
+    let own_notes = match kernel::set_trusted_attribute(c"/..") {
+        Err(Errno::EPERM) => true,
+        Err(Errno::EOPNOTSUPP) => false, // without CONFIG_TMPFS_XATTR
+        other => other.map(|()| false)?,
     };
     let lower = kernel::open(c".", libc::O_PATH)?;
-    Ok(Layers { lower, memory, count: 0, notes })
+    Ok(Layers { lower, memory, count: 0, own_notes })
 }
 
 /// Covers what is mounted below ROOTFS, now that there is a /proc. What
@@ -106,19 +106,21 @@ impl Layers {
         kernel::make_directory_like(lower, self.memory, upper)?;
         kernel::make_directory(self.memory, work)?;
         let mut data = Text::new();
-        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03\x04" {
+        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03" {
             let part = match byte {
                 0 => name,
                 1 => memory,
                 2 => upper,
                 3 => work,
-                4 => self.notes,
                 other => {
                     data.push_byte(*other);
                     continue;
                 }
             };
             data.push(part.to_bytes());
+        }
+        if self.own_notes {
+            data.push(b",userxattr");
         }
         mount(data.name())
     }
