@@ -57,15 +57,15 @@ fn aside(outcome: &Outcome, act: fn(&Outcome)) -> bool {
     };
     let until = kernel::after(PATIENCE).unwrap_or(NEVER);
     loop {
-        let ended = match kernel::reap_any() {
-            Ok(Some(ended)) => Ok(Some(ended)),
+        let mut ended = kernel::reap_any();
+        if !matches!(ended, Ok(Some(_))) {
             // An error may have nothing to say of that process, which ends with a signal.
-            _ => match kernel::wait_for_signal(until) {
+            match kernel::wait_for_signal(until) {
                 Ok(0) => return false,
                 Ok(_) => continue,
-                Err(_) => kernel::wait_for(child),
-            },
-        };
+                Err(_) => ended = kernel::wait_for(child),
+            }
+        }
         match ended {
             Ok(Some((pid, end))) if pid == child => return end.signal() != 0,
             Ok(_) => {}

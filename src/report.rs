@@ -134,7 +134,7 @@ impl<'a> Report<'a> {
         if let Err(errno) = self.undo.terminal.restore(true) {
             explain(lines, Step::CallersTerminal, None, errno);
         }
-        if let Err((name, errno)) = self.undo.run() {
+        if let Some((name, errno)) = self.undo.run() {
             explain(lines, Step::RemoveCgroup, Some(name), errno);
         }
         // Last: where that is gone, all is.

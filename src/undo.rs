@@ -4,7 +4,7 @@ use core::ffi::CStr;
 
 use crate::config::Ending;
 use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Modes, NEVER, Pid, STDIN};
-use crate::text::{Parts, Text, line_behind, parse_whole};
+use crate::text::{Numbered, Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
 /// kernel still counts a process that has just ended.
@@ -167,8 +167,8 @@ impl<'a> Undo<'a> {
 
     /// Takes the rest back, the last first. Which cgroup could not be removed and why, if
     /// there is such a one: somebody is still in it, or below it.
-    pub fn run(&self) -> Result<(), (&'a CStr, Errno)> {
-        let mut done = Ok(());
+    pub fn run(&self) -> Option<(&'a CStr, Errno)> {
+        let mut left = None;
         for directory in self.cgroups.as_slice().iter().rev() {
             if self.end_all {
                 // What could not be ended shows in what comes next.
@@ -176,15 +176,16 @@ impl<'a> Undo<'a> {
             }
             let removed = remove(directory.parent, self.name);
             if let Err(errno) = removed {
-                done = Err((self.name, errno));
+                left = Some((self.name, errno));
             }
         }
-        if let Some((parent, leaf)) = self.leaf
-            && let Err(errno) = go_back(parent, leaf)
-        {
-            done = done.and(Err((LEAF, errno)));
+        if let Some((parent, leaf)) = self.leaf {
+            let back = go_back(parent, leaf);
+            if let (None, Err(errno)) = (left, back) {
+                left = Some((LEAF, errno));
+            }
         }
-        done
+        left
     }
 }
 
@@ -340,7 +341,8 @@ fn go_back(parent: Fd, leaf: Fd) -> kernel::Result<()> {
     let line = Parts::of(enabled, b'\n').word();
     for word in Parts::of(line, b' ') {
         if !word.is_empty() {
-            kernel::write_file(parent, SUBTREE, Text::of(&[b"-", word]).as_bytes())?;
+            let less = Numbered::named(b"-", word);
+            kernel::write_file(parent, SUBTREE, less.as_c_str().to_bytes())?;
         }
     }
     move_all(leaf, parent)?;

@@ -6,7 +6,7 @@ use core::ffi::CStr;
 
 use crate::config::{Config, Limit, Resource, Share};
 use crate::isolate::mounts::INERT;
-use crate::kernel::{self, CURRENT, Errno, Fd, List, Pid, Stack, Strings};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Pid, Stack, Strings};
 use crate::report::{self, Report};
 use crate::steps::Step;
 use crate::text::{
@@ -51,8 +51,8 @@ fn in_v2(config: &Config, resource: usize, number: u64) -> u64 {
 /// The controller that a `FILE` or `FILE=VALUE` belongs to; `None` for those files that every
 /// directory has, as `cgroup.procs` and `notify_on_release`.
 fn controller_of(file: &[u8]) -> Option<&[u8]> {
-    let file = Parts::of(file, b'=').next()?;
-    let controller = Parts::of(file, b'.').next()?;
+    let file = Parts::of(file, b'=').word();
+    let controller = Parts::of(file, b'.').word();
     (controller.len() < file.len() && controller != b"cgroup").then_some(controller)
 }
 
@@ -71,20 +71,8 @@ pub fn create<'a>(
     if !config.wants_cgroup() {
         return unified;
     }
-    let (mut mounts, mut own) = (List::new(), List::new());
-    let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
-    // Without a /proc, as in an initramfs, nothing that is mounted can be found.
-    if read != Err(Errno::ENOENT) {
-        report.step(Step::FindCgroups, read);
-    }
-    // root's are made below the hierarchy's root, as in the article.
-    let beside = user != 0 && config.cgroup_parent.is_none();
-    if beside {
-        let read = kernel::read_file(CURRENT, c"/proc/self/cgroup", &mut own);
-        report.step(Step::FindCgroups, read);
-    }
-    let own = own.as_slice();
-    let mut maker = Maker { config, mounts: mounts.as_slice(), beside, own, stack };
+    let mut maker = Maker::new(config, user, stack);
+    report.step(Step::FindCgroups, maker.read());
     report.undo.name = name;
     report.undo.end_all = config.pid == Some(Share::Host);
     for (resource, limit) in config.limits.iter().enumerate() {
@@ -122,23 +110,20 @@ pub fn look(
     user: u32,
     stack: &mut Stack,
 ) -> kernel::Result<bool> {
-    let (mut mounts, mut own) = (List::new(), List::new());
-    // What cannot be read has nothing in it.
-    let _ = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
-    let _ = kernel::read_file(CURRENT, c"/proc/self/cgroup", &mut own);
-    let (mounts, own) = (mounts.as_slice(), own.as_slice());
-    let mut maker = Maker { config, mounts, beside: user != 0, own, stack };
+    let mut maker = Maker::new(config, user, stack);
+    maker.read()?;
     let mut path = Text::new();
-    let (base, v2, parent) = maker.find(controller, &mut path)?;
-    path.push(parent);
-    let above = open(base, &path)?;
-    if v2 {
+    maker.find(controller, &mut path)?;
+    path.push(maker.parent);
+    let above = open(maker.base, &path)?;
+    if maker.v2 {
         lists(above, c"cgroup.controllers", controller)?;
     }
     kernel::open_at(above, PROCS, libc::O_WRONLY)?;
-    Ok(v2)
+    Ok(maker.v2)
 }
 
+/// What finds and makes the directories, and where it was last.
 struct Maker<'a> {
     config: &'a Config<'a>,
     /// /proc/self/mountinfo
@@ -149,12 +134,38 @@ struct Maker<'a> {
     own: &'a [u8],
     /// For the process that mounts what is not mounted.
     stack: &'a mut Stack,
+    /// Where the path of the hierarchy begins.
+    base: Fd,
+    /// Whether it is that of v2.
+    v2: bool,
+    /// Where the cgroup is made, from there.
+    parent: &'a [u8],
 }
 
-/// Where a hierarchy is: the path of its root from this directory, and whether it is v2's.
-type Found = (Fd, bool);
-
 impl<'a> Maker<'a> {
+    fn new(config: &'a Config, user: u32, stack: &'a mut Stack) -> Maker<'a> {
+        // root's are made below the hierarchy's root, as in the article.
+        let beside = user != 0 && config.cgroup_parent.is_none();
+        let (mounts, own, parent) = (&[], &[], &[]);
+        Maker { config, mounts, beside, own, stack, base: CURRENT, v2: false, parent }
+    }
+
+    /// Reads what hierarchies there are.
+    #[inline(never)]
+    fn read(&mut self) -> kernel::Result<()> {
+        let (mut mounts, mut own) = (List::new(), List::new());
+        let read = kernel::read_file(CURRENT, c"/proc/self/mountinfo", &mut mounts);
+        // Without a /proc, as in an initramfs, nothing that is mounted can be found.
+        if read != Err(Errno::ENOENT) {
+            read?;
+        }
+        if self.beside {
+            kernel::read_file(CURRENT, c"/proc/self/cgroup", &mut own)?;
+        }
+        (self.mounts, self.own) = (mounts.leak(), own.leak());
+        Ok(())
+    }
+
     /// Makes the directory for a file's controller, if its hierarchy has none yet.
     /// Whether that is v2.
     fn make_for(&mut self, file: &[u8], report: &mut Report) -> bool {
@@ -163,20 +174,20 @@ impl<'a> Maker<'a> {
         let subject = Text::of(&[controller]);
         let subject = subject.name();
         let found = self.find(controller, &mut path);
-        let (base, v2, parent) = report.step_on(Step::FindController, subject, found);
-        let mut parts = Parts::of(parent, b'/');
+        report.step_on(Step::FindController, subject, found);
+        let mut parts = Parts::of(self.parent, b'/');
         let above = loop {
             let part = parts.next();
-            if part == Some(&[]) {
+            if part.is_some_and(<[u8]>::is_empty) {
                 continue;
             }
-            if v2 || part.is_none() {
-                let above = open(base, &path);
-                if part.is_none() && v2 && self.beside && report.undo.leaf.is_none() {
+            if self.v2 || part.is_none() {
+                let above = open(self.base, &path);
+                if part.is_none() && self.v2 && self.beside && report.undo.leaf.is_none() {
                     let left = above.and_then(|above| leave(above, &mut report.undo));
                     report.step_on(Step::LeaveCgroup, path.name(), left);
                 }
-                if v2 {
+                if self.v2 {
                     let enabled = above.and_then(|above| enable(above, controller));
                     report.step_on(Step::EnableController, subject, enabled);
                 }
@@ -189,16 +200,16 @@ impl<'a> Maker<'a> {
         };
         path.push(b"/");
         path.push(report.undo.name.to_bytes());
-        let made = above.and_then(|parent| self.make(parent, v2, &mut report.undo));
+        let made = above.and_then(|above| self.make(above, &mut report.undo));
         report.step_on(Step::MakeCgroup, path.name(), made);
-        v2
+        self.v2
     }
 
     #[inline(never)]
-    fn make(&self, parent: Fd, v2: bool, undo: &mut Undo) -> kernel::Result<()> {
+    fn make(&self, parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
         // Controllers may share a hierarchy, and so a directory.
         for made in undo.cgroups.as_slice() {
-            if kernel::identity(made.parent)? == kernel::identity(parent)? {
+            if kernel::compare(made.parent, parent)? == Alike::File {
                 return Ok(());
             }
         }
@@ -206,36 +217,96 @@ impl<'a> Maker<'a> {
             sweep(parent);
         }
         let own = make_directory(parent, undo.name, false)?;
-        if let Err(errno) = undo.cgroups.push(Directory { parent, own, v2 }) {
+        if let Err(errno) = undo.cgroups.push(Directory { parent, own, v2: self.v2 }) {
             // Not on the list of what is taken back, so here; the failure that counts is
             // the first.
             let _ = kernel::remove_directory(parent, undo.name);
             return Err(errno);
         }
-        if v2 { Ok(()) } else { inherit(parent, own) }
+        if self.v2 { Ok(()) } else { inherit(parent, own) }
     }
 
-    /// Finds the hierarchy that has a controller: the directory that the path is of,
-    /// whether it is v2, and what the cgroup's parent is from there.
-    fn find(&mut self, controller: &[u8], path: &mut Text) -> kernel::Result<(Fd, bool, &'a [u8])> {
-        let (root, point, mut v2) = find(self.mounts, controller);
-        let mut base = CURRENT;
+    /// Finds the hierarchy that has a controller, and its path, and what the cgroup's parent is
+    /// from there.
+    #[inline(never)]
+    fn find(&mut self, controller: &[u8], path: &mut Text) -> kernel::Result<()> {
+        let (root, point, v2) = find(self.mounts, controller);
+        (self.base, self.v2) = (CURRENT, v2);
         unescape(point, path);
-        let mut there = offers(v2, base, path, controller);
+        let mut there = self.offers(path, controller);
         if there == Err(Errno::ENOENT) {
             // It is not mounted here.
-            *path = Text::of(&[b"."]);
-            (base, v2) = mount(controller, self.stack)?;
-            there = offers(v2, base, path, controller);
+            path.clear();
+            path.push(b".");
+            self.mount(controller)?;
+            there = self.offers(path, controller);
         }
         there?;
         let parent = if self.beside {
-            own(self.own, controller, v2).and_then(|(_, path)| below(path, root))
+            own(self.own, controller, self.v2).and_then(|(_, path)| below(path, root))
         } else {
             Some(self.config.cgroup_parent.map_or(&[][..], CStr::to_bytes))
         };
         // Somewhere else than what is mounted here: there is nothing that could be named.
-        Ok((base, v2, parent.ok_or(Errno::ESTALE)?))
+        self.parent = parent.ok_or(Errno::ESTALE)?;
+        Ok(())
+    }
+
+    /// Whether the root of v2's hierarchy has a controller: ENOENT if not.
+    #[inline(never)]
+    fn offers(&self, path: &Text, controller: &[u8]) -> kernel::Result<()> {
+        if !self.v2 {
+            return Ok(());
+        }
+        let root = open(self.base, path)?;
+        let offered = lists(root, c"cgroup.controllers", controller);
+        kernel::close(root);
+        offered
+    }
+
+    /// A hierarchy that is mounted nowhere but in a mount namespace of its own, which ends
+    /// at once: what is open of it stays. By another process with these descriptors and this
+    /// memory, so that this one is where it was.
+    fn mount(&mut self, controller: &[u8]) -> kernel::Result<()> {
+        let mut mount = Mount { v2: false, done: Err(Errno::EIO), controller };
+        let helper = kernel::spawn_apart(self.stack, &mut mount, |mount| {
+            mount.done = mount.alone();
+            0
+        })?;
+        kernel::wait_for(helper)?;
+        (self.base, self.v2) = (mount.done?, mount.v2);
+        Ok(())
+    }
+}
+
+/// What is mounted, and what came of it.
+struct Mount<'a> {
+    v2: bool,
+    done: kernel::Result<Fd>,
+    controller: &'a [u8],
+}
+
+impl Mount<'_> {
+    /// Each mount goes on top of the root, where `/..` leads, so no directory is needed.
+    fn alone(&mut self) -> kernel::Result<Fd> {
+        kernel::make_private()?;
+        kernel::mount(c"proc", c"/", INERT, c"")?;
+        let mut lines = List::new();
+        kernel::read_file(CURRENT, c"/../self/cgroup", &mut lines)?;
+        match own(lines.as_slice(), self.controller, false) {
+            // mount(2) wants to be told all the controllers of a hierarchy that is there already.
+            Some((list, _)) => {
+                kernel::mount(c"cgroup", c"/", INERT, Text::of(&[list]).name())?;
+            }
+            None => {
+                // In the first cgroup namespace, it would set the options of the whole hierarchy
+                // anew: the host's nsdelegate.
+                kernel::unshare(libc::CLONE_NEWCGROUP)?;
+                kernel::mount(c"cgroup2", c"/", INERT, c"")?;
+                self.v2 = true;
+            }
+        }
+        kernel::open(c"/..", libc::O_DIRECTORY)
     }
 }
 
@@ -286,56 +357,6 @@ pub fn below<'a>(path: &'a [u8], root: &[u8]) -> Option<&'a [u8]> {
     matches!(below, [] | [b'/', ..]).then_some(below)
 }
 
-/// Whether the root of v2's hierarchy has a controller: ENOENT if not.
-#[inline(never)]
-fn offers(v2: bool, base: Fd, path: &Text, controller: &[u8]) -> kernel::Result<()> {
-    if !v2 {
-        return Ok(());
-    }
-    let root = open(base, path)?;
-    let offered = lists(root, c"cgroup.controllers", controller);
-    kernel::close(root);
-    offered
-}
-
-/// A hierarchy that is mounted nowhere but in a mount namespace of its own, which ends
-/// at once: what is open of it stays. By another process with these descriptors and this
-/// memory, so that this one is where it was.
-fn mount(controller: &[u8], stack: &mut Stack) -> kernel::Result<Found> {
-    let mut mount = Mount { controller, done: Err(Errno::EIO) };
-    let helper = kernel::spawn_apart(stack, &mut mount, |mount| {
-        mount.done = mount_alone(mount.controller);
-        0
-    })?;
-    kernel::wait_for(helper)?;
-    mount.done
-}
-
-struct Mount<'a> {
-    controller: &'a [u8],
-    done: kernel::Result<Found>,
-}
-
-/// Each mount goes on top of the root, where `/..` leads, so no directory is needed.
-fn mount_alone(controller: &[u8]) -> kernel::Result<Found> {
-    kernel::make_private()?;
-    kernel::mount(c"proc", c"/", INERT, c"")?;
-    let mut lines = List::new();
-    kernel::read_file(CURRENT, c"/../self/cgroup", &mut lines)?;
-    let v1 = own(lines.as_slice(), controller, false);
-    match v1 {
-        // mount(2) wants to be told all the controllers of a hierarchy that is there already.
-        Some((list, _)) => kernel::mount(c"cgroup", c"/", INERT, Text::of(&[list]).name())?,
-        None => {
-            // In the first cgroup namespace, it would set the options of the whole hierarchy anew:
-            // the host's nsdelegate.
-            kernel::unshare(libc::CLONE_NEWCGROUP)?;
-            kernel::mount(c"cgroup2", c"/", INERT, c"")?;
-        }
-    }
-    Ok((kernel::open(c"/..", libc::O_DIRECTORY)?, v1.is_none()))
-}
-
 fn open(base: Fd, path: &Text) -> kernel::Result<Fd> {
     let path = path.as_c_str().ok_or(Errno::ENAMETOOLONG)?;
     kernel::open_at(base, path, libc::O_DIRECTORY)
@@ -355,7 +376,8 @@ fn leave(parent: Fd, undo: &mut Undo) -> kernel::Result<()> {
 fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
     match lists(above, SUBTREE, controller) {
         Err(Errno::ENOENT) => {
-            kernel::write_file(above, SUBTREE, Text::of(&[b"+", controller]).as_bytes())
+            let more = Numbered::named(b"+", controller);
+            kernel::write_file(above, SUBTREE, more.as_c_str().to_bytes())
         }
         listed => listed,
     }
@@ -522,22 +544,20 @@ const COUNTERS: Strings = Strings::new(
 );
 
 /// Host side, at the end: fills in what the container's cgroups have counted.
-pub fn count(figures: &mut Figures, report: &mut Report) {
-    for (place, file) in COUNTERS.enumerate() {
-        // What the number's line begins with.
-        let start: &[u8] = match place {
-            3 => b"usage_usec ",
-            4.. => b"oom_kill ",
-            _ => b"",
-        };
-        let mut at = 0;
-        while let Some(Directory { own, v2, .. }) = report.undo.cgroups.as_slice().get(at) {
-            at += 1;
-            if usize::from(*v2) != place % 2 {
+pub fn count(figures: &mut Figures, report: &Report) {
+    for directory in report.undo.cgroups.as_slice() {
+        for (place, file) in COUNTERS.enumerate() {
+            if usize::from(directory.v2) != place % 2 {
                 continue;
             }
+            // What the number's line begins with.
+            let start: &[u8] = match place {
+                3 => b"usage_usec ",
+                4.. => b"oom_kill ",
+                _ => b"",
+            };
             let mut buffer = [0; 1024];
-            match kernel::read_start(*own, file, &mut buffer) {
+            match kernel::read_start(directory.own, file, &mut buffer) {
                 Ok(lines) => {
                     let number = line_behind(lines, start).and_then(parse_whole);
                     if let (Some(number), Some(figure)) = (number, figures.get_mut(2 + place / 2)) {

@@ -40,14 +40,15 @@ pub struct Layers {
     memory: Fd,
     /// So many overlays have a part of it.
     count: u32,
-    /// An option that a user namespace needs.
-    notes: &'static CStr,
+    /// Whether each takes the option that a user namespace needs.
+    own_notes: bool,
 }
 
 /// Mounts the overlay of the current directory over `/`.
 pub fn over_root(config: &Config, report: &mut Report) -> Layers {
     let mut layers = report.step(Step::MountMemory, mount_memory());
-    let mounted = layers.mount(layers.lower, c".", c"/..", c"/").and_then(|mounted| mounted);
+    let mount = |data: &CStr| kernel::mount(c"overlay", c"/", 0, data);
+    let mounted = layers.mount(layers.lower, c".", c"/..", &mount);
     report.step_on(Step::Overlay, config.root, mounted);
     layers
 }
@@ -57,13 +58,13 @@ fn mount_memory() -> kernel::Result<Layers> {
     let memory = kernel::open(c"/..", libc::O_PATH)?;
     // An overlay keeps notes in attributes, which are trusted.* unless told otherwise (since
     // Linux 5.11), and those are closed to a user namespace.
-    let notes = match kernel::set_trusted_attribute(c"/..") {
-        Err(Errno::EPERM) => c",userxattr",
-        Err(Errno::EOPNOTSUPP) => c"", // without CONFIG_TMPFS_XATTR
-        other => other.map(|()| c"")?,
+    let own_notes = match kernel::set_trusted_attribute(c"/..") {
+        Err(Errno::EPERM) => true,
+        Err(Errno::EOPNOTSUPP) => false, // without CONFIG_TMPFS_XATTR
+        other => other.map(|()| false)?,
     };
     let lower = kernel::open(c".", libc::O_PATH)?;
-    Ok(Layers { lower, memory, count: 0, notes })
+    Ok(Layers { lower, memory, count: 0, own_notes })
 }
 
 /// Covers what is mounted below ROOTFS, now that there is a /proc. What
@@ -89,15 +90,15 @@ pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &mut Layers, repor
 }
 
 impl Layers {
-    /// Mounts an overlay with a part of the memory that is its own. The names
-    /// are those of `lower` and of the memory. The inner answer is mount(2)'s.
+    /// Mounts an overlay with a part of the memory that is its own: `mount` is given its options.
+    /// The names are those of `lower` and of the memory.
     fn mount(
         &mut self,
         lower: Fd,
         name: &CStr,
         memory: &CStr,
-        target: &CStr,
-    ) -> kernel::Result<kernel::Result<()>> {
+        mount: &dyn Fn(&CStr) -> kernel::Result<()>,
+    ) -> kernel::Result<()> {
         let (upper, work) = (Numbered::of(b"u", self.count), Numbered::of(b"w", self.count));
         let (upper, work) = (upper.as_c_str(), work.as_c_str());
         self.count += 1;
@@ -105,35 +106,40 @@ impl Layers {
         kernel::make_directory_like(lower, self.memory, upper)?;
         kernel::make_directory(self.memory, work)?;
         let mut data = Text::new();
-        let parts = [name, memory, upper, work, self.notes];
-        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03\x04" {
-            match parts.get(usize::from(*byte)) {
-                Some(part) => data.push(part.to_bytes()),
-                None => data.push(&[*byte]),
-            }
+        for byte in b"lowerdir=\0,upperdir=\x01/\x02,workdir=\x01/\x03" {
+            let part = match byte {
+                0 => name,
+                1 => memory,
+                2 => upper,
+                3 => work,
+                other => {
+                    data.push_byte(*other);
+                    continue;
+                }
+            };
+            data.push(part.to_bytes());
         }
-        Ok(kernel::mount(c"overlay", target, 0, data.name()))
+        if self.own_notes {
+            data.push(b",userxattr");
+        }
+        mount(data.name())
     }
 
     /// Covers one mount, or shows it read-only.
     fn cover(&mut self, root: Fd, proc: Fd, lower: Fd, path: &[u8]) -> kernel::Result<()> {
         if kernel::file_type(lower)? == libc::S_IFDIR {
-            let target = places::find(root, path, None)?;
-            kernel::change_directory_to(proc)?;
-            let (name, memory) = (mounts::link(lower), mounts::link(self.memory));
-            let over = mounts::link(target);
-            let (name, memory, over) = (name.as_c_str(), memory.as_c_str(), over.as_c_str());
-            let mounted = self.mount(lower, name, memory, over)?;
+            // On top of `/` lies the container's root, and in it that /proc.
+            let link = |fd: Fd| Numbered::of(b"/../proc/self/fd/", fd.number() as u32);
+            let (name, memory) = (link(lower), link(self.memory));
+            let find = || places::find(root, path, None);
+            let mount = |data: &CStr| {
+                mounts::mount_where(&find, c"overlay", 0, data, OVERLAY).map(kernel::close)
+            };
+            let covered = self.mount(lower, name.as_c_str(), memory.as_c_str(), &mount);
             // What there is no overlay for is refused with this errno.
-            if mounted != Err(Errno::EINVAL) {
-                mounted?;
-                let found = places::find(root, path, None)?;
-                let right = mounts::is_over(found, target, OVERLAY)?;
-                kernel::close(found);
-                kernel::close(target);
-                return if right { Ok(()) } else { Err(Errno::ESTALE) };
+            if covered != Err(Errno::EINVAL) {
+                return covered;
             }
-            kernel::close(target);
         }
         mounts::bind_at(root, proc, lower, path, false, libc::MS_RDONLY)
     }

@@ -15,98 +15,92 @@ use crate::text::{Numbered, Text, numeric_ids, pack, parse_id_map};
 /// What a container's user namespace maps: what the options say, or else the caller's
 /// own ids alone.
 pub struct Maps<'a> {
-    config: &'a Config<'a>,
-    /// The caller's user and group.
-    caller: [u32; 2],
+    /// Whether the caller is the host's root, who can also map the owners of files.
+    root: bool,
     /// Whether setgroups(2) is forbidden inside: what the kernel asks of a caller who
     /// maps his own group alone (CVE-2014-8989), whose other groups so stay.
     pub deny_groups: bool,
+    users: Map<'a>,
+    groups: Map<'a>,
 }
 
 /// One of the two maps.
-#[derive(Clone, Copy, PartialEq)]
-enum Of {
-    Users,
-    Groups,
+struct Map<'a> {
+    /// What was asked for, `INSIDE:OUTSIDE:COUNT` each.
+    asked: &'a [&'a CStr],
+    /// The range that there is if that is nothing.
+    own: [u64; 3],
 }
-
-/// Each with its file, and the program that writes that for an ordinary user.
-const FILES: [(Of, &CStr, &CStr); 2] =
-    [(Of::Users, c"uid_map", c"newuidmap"), (Of::Groups, c"gid_map", c"newgidmap")];
 
 /// Host side, before anything is made: the maps, if the user namespace is to be
 /// the container's own.
+#[inline(never)]
 pub fn plan<'a>(config: &'a Config, caller: [u32; 2], report: &mut Report) -> Option<Maps<'a>> {
-    let mut maps = Maps { config, caller, deny_groups: false };
-    let alone = maps.asked(Of::Users).is_empty();
-    let private = config.users.map_or(!maps.root() || !alone, |s| s == Share::Private);
+    let [user, group] = caller;
+    let root = user == 0;
+    let (mut users, mut groups) = (config.uid_maps.as_slice(), config.gid_maps.as_slice());
+    // Of the one map what is not of the other.
+    if users.is_empty() {
+        users = groups;
+    } else if groups.is_empty() {
+        groups = users;
+    }
+    let alone = users.is_empty();
+    let private = config.users.map_or(!root || !alone, |s| s == Share::Private);
     if !private {
         return None;
     }
-    let [_, outside, count] = maps.range(Of::Groups, 0).unwrap_or_default();
-    let single = outside == caller[1].into() && count == 1 && maps.range(Of::Groups, 1).is_none();
-    maps.deny_groups = single && !maps.root();
-    let (option, value, why) = if maps.root() && alone {
+    let (inside_user, inside_group) = config.user.map_or((None, None), numeric_ids);
+    let own = |inside: Option<u32>, outside: u32| [inside.unwrap_or(0).into(), outside.into(), 1];
+    let users = Map { asked: users, own: own(inside_user, user) };
+    let groups = Map { asked: groups, own: own(inside_group, group) };
+    let [_, outside, count] = groups.range(0).unwrap_or_default();
+    let single = outside == group.into() && count == 1 && groups.range(1).is_none();
+    let deny_groups = single && !root;
+    let (option, value, why) = if root && alone {
         (c"--userns private", c"", pack!("needs --uidmap as root"))
-    } else if maps.deny_groups
-        && let Some(added) = config.group_add.as_slice().first()
-    {
+    } else if deny_groups && let Some(added) = config.group_add.as_slice().first() {
         (c"--group-add", *added, pack!("an ordinary user has one group inside: see --gidmap"))
     } else {
-        return Some(maps);
+        return Some(Maps { root, deny_groups, users, groups });
     };
     report.refuse(option, value, why)
 }
 
-impl<'a> Maps<'a> {
-    /// Whether the caller is the host's root, who can also map the owners of files.
-    fn root(&self) -> bool {
-        let [user, _] = self.caller;
-        user == 0
+impl Maps<'_> {
+    /// The group inside, if there can be no other.
+    pub fn only_group(&self) -> Option<u32> {
+        self.deny_groups.then(|| self.groups.first())
     }
+}
 
-    /// What was asked for, `INSIDE:OUTSIDE:COUNT` each: of the one map what is not of
-    /// the other.
-    fn asked(&self, of: Of) -> &'a [&'a CStr] {
-        let (users, groups) = (self.config.uid_maps.as_slice(), self.config.gid_maps.as_slice());
-        let users_too = groups.is_empty() || of == Of::Users && !users.is_empty();
-        if users_too { users } else { groups }
-    }
-
-    /// One of a map's ranges: first id inside, first id outside, count.
+impl Map<'_> {
+    /// One of the ranges: first id inside, first id outside, count.
     #[inline(never)]
-    fn range(&self, of: Of, number: usize) -> Option<[u64; 3]> {
-        let asked = self.asked(of);
-        if let Some(range) = asked.get(number) {
-            return parse_id_map(range);
+    fn range(&self, number: usize) -> Option<[u64; 3]> {
+        if self.asked.is_empty() && number == 0 {
+            return Some(self.own);
         }
-        if asked.len() + number > 0 {
-            return None;
-        }
-        let (user, group) = self.config.user.map_or((None, None), numeric_ids);
-        let [own_user, own_group] = self.caller;
-        let (inside, outside) = if of == Of::Users { (user, own_user) } else { (group, own_group) };
-        Some([inside.unwrap_or(0).into(), outside.into(), 1])
+        parse_id_map(self.asked.get(number)?)
     }
 
-    /// Adds a map's numbers to a text, with something behind each and behind each three
-    /// of them. EINVAL for more than there is room for, as from the kernel.
-    fn write_to(&self, of: Of, text: &mut Text, behind: &[u8], end: &[u8]) -> kernel::Result<()> {
+    /// Adds the numbers to a text, with a byte behind each of the three of a range. EINVAL for
+    /// more than there is room for, as from the kernel.
+    fn write_to(&self, text: &mut Text, behind: &[u8; 3]) -> kernel::Result<()> {
         for at in 0.. {
-            let Some(range) = self.range(of, at) else { break };
-            for number in range {
-                text.push_number(number);
-                text.push(behind);
+            let Some(range) = self.range(at) else { break };
+            for (number, behind) in range.iter().zip(behind) {
+                text.push_number(*number);
+                text.push_byte(*behind);
             }
-            text.push(end);
         }
         if text.has_room() { Ok(()) } else { Err(Errno::EINVAL) }
     }
 
     /// Whether an id is there inside.
-    fn has(&self, of: Of, id: u64) -> bool {
+    fn has(&self, id: u64) -> bool {
         for at in 0.. {
-            let Some([first, _, count]) = self.range(of, at) else { break };
+            let Some([first, _, count]) = self.range(at) else { break };
             if id.wrapping_sub(first) < count {
                 return true;
             }
@@ -115,14 +109,9 @@ impl<'a> Maps<'a> {
     }
 
     /// The id of root inside, or where there is none the first that there is.
-    fn first(&self, of: Of) -> u32 {
-        let [first, ..] = self.range(of, 0).unwrap_or_default();
-        if self.has(of, 0) { 0 } else { first as u32 }
-    }
-
-    /// The group inside, if there can be no other.
-    pub fn only_group(&self) -> Option<u32> {
-        self.deny_groups.then(|| self.first(Of::Groups))
+    fn first(&self) -> u32 {
+        let [first, ..] = self.range(0).unwrap_or_default();
+        if self.has(0) { 0 } else { first as u32 }
     }
 }
 
@@ -145,23 +134,21 @@ pub fn write(
         let denied = kernel::write_file(own, c"setgroups", b"deny");
         report.step(Step::DenyGroups, denied);
     }
-    for (of, file, helper) in FILES {
+    for (map, file, helper) in
+        [(&maps.users, c"uid_map", c"newuidmap"), (&maps.groups, c"gid_map", c"newgidmap")]
+    {
         let mut lines = Text::new();
-        let written = maps
-            .write_to(of, &mut lines, b" ", b"\n")
+        let written = map
+            .write_to(&mut lines, b"  \n")
             .and_then(|()| kernel::write_file(own, file, lines.as_bytes()));
-        if written == Err(Errno::EPERM) && !maps.root() {
-            report.step_on(
-                Step::RunHelper,
-                helper,
-                run_helper(helper, maps, of, child, caller, stack),
-            );
+        if written == Err(Errno::EPERM) && !maps.root {
+            report.step_on(Step::RunHelper, helper, run_helper(helper, map, child, caller, stack));
         } else {
             report.step_on(Step::WriteMap, file, written);
         }
     }
     // Nobody else may.
-    let root = if maps.root() { map_root(own, report) } else { None };
+    let root = if maps.root { map_root(own, report) } else { None };
     kernel::close(own);
     root
 }
@@ -202,16 +189,15 @@ impl Helper<'_> {
 #[inline(never)]
 fn run_helper(
     name: &CStr,
-    maps: &Maps,
-    of: Of,
+    map: &Map,
     child: Pid,
     caller: Argv,
     stack: &mut Stack,
 ) -> kernel::Result<()> {
     let mut text = Text::of(&[name.to_bytes_with_nul()]);
     text.push_number(child.number() as u64);
-    text.push(b"\0");
-    maps.write_to(of, &mut text, b"\0", b"")?;
+    text.push_byte(0);
+    map.write_to(&mut text, &[0; 3])?;
     let mut words = List::new();
     let mut rest = text.as_bytes();
     while let Some(word) = kernel::first_string(rest) {
@@ -234,7 +220,7 @@ fn run_helper(
 /// Container side, once the maps are written: becomes the namespace's root, or
 /// where there is none the first that there is.
 pub fn become_root(maps: &Maps, report: &mut Report) {
-    let ids = kernel::set_ids(maps.first(Of::Users), maps.first(Of::Groups));
+    let ids = kernel::set_ids(maps.users.first(), maps.groups.first());
     report.step(Step::Ids, ids);
     // The change of ids took that as well, and with it this process's own files in /proc.
     report.step(Step::Dumpable, kernel::set_dumpable(true));
@@ -253,34 +239,35 @@ mod tests {
     }
 
     fn maps<'a>(config: &'a Config<'a>) -> Maps<'a> {
-        Maps { config, caller: [1000, 1001], deny_groups: false }
+        plan(config, [1000, 1001], &mut Report::new()).unwrap()
     }
 
     #[test]
     fn a_map_is_what_was_asked_for_or_the_caller_alone() {
         for (users, groups, want) in [
-            (&[][..], &[][..], ["5 1000 1 \n", "6 1001 1 \n"]),
-            (&[c"0:100000:65536"], &[], ["0 100000 65536 \n", "0 100000 65536 \n"]),
-            (&[], &[c"0:7:1"], ["0 7 1 \n", "0 7 1 \n"]),
-            (&[c"0:1:1", c"1:9:10"], &[c"0:7:1"], ["0 1 1 \n1 9 10 \n", "0 7 1 \n"]),
+            (&[][..], &[][..], ["5 1000 1\n", "6 1001 1\n"]),
+            (&[c"0:100000:65536"], &[], ["0 100000 65536\n", "0 100000 65536\n"]),
+            (&[], &[c"0:7:1"], ["0 7 1\n", "0 7 1\n"]),
+            (&[c"0:1:1", c"1:9:10"], &[c"0:7:1"], ["0 1 1\n1 9 10\n", "0 7 1\n"]),
         ] {
             let config = config(users, groups);
-            for (of, want) in [Of::Users, Of::Groups].into_iter().zip(want) {
+            let maps = maps(&config);
+            for (map, want) in [&maps.users, &maps.groups].into_iter().zip(want) {
                 let mut text = Text::new();
-                maps(&config).write_to(of, &mut text, b" ", b"\n").unwrap();
+                map.write_to(&mut text, b"  \n").unwrap();
                 assert_eq!(text.as_bytes(), want.as_bytes());
             }
         }
         let config = config(&[c"0:1000:1", c"5:100000:10"], &[]);
         for (id, there) in [(0, true), (1, false), (4, false), (5, true), (14, true), (15, false)] {
-            assert_eq!(maps(&config).has(Of::Users, id), there, "{id}");
+            assert_eq!(maps(&config).users.has(id), there, "{id}");
         }
     }
 
     #[test]
     fn more_ranges_than_the_kernel_takes_are_refused() {
         let config = config(&[c"1000000000:1000000000:1"; 200], &[]);
-        let written = maps(&config).write_to(Of::Users, &mut Text::new(), b" ", b"\n");
+        let written = maps(&config).users.write_to(&mut Text::new(), b"  \n");
         assert_eq!(written, Err(Errno::EINVAL));
     }
 }

@@ -209,6 +209,19 @@ pub fn mount_where(
     magic: Magic,
 ) -> kernel::Result<Fd> {
     let target = find()?;
+    let mounted = mount_on(target, find, kind, flags, data, magic);
+    kernel::close(target);
+    mounted
+}
+
+fn mount_on(
+    target: Fd,
+    find: &dyn Fn() -> kernel::Result<Fd>,
+    kind: &CStr,
+    flags: MountFlags,
+    data: &CStr,
+    magic: Magic,
+) -> kernel::Result<Fd> {
     kernel::change_directory_to(target)?;
     kernel::mount(kind, c".", flags, data)?;
     let mounted = find()?;
@@ -298,17 +311,21 @@ pub fn each_below(
     // The table shows what can be reached from the root of who opens it, and paths from there.
     let host = kernel::open(c"/", libc::O_PATH)?;
     let mut table = List::new();
-    kernel::change_directory_to(tree)?;
-    kernel::change_root(c".")?;
+    change_root_to(tree)?;
     let read = kernel::read_file(proc, c"self/mountinfo", &mut table);
-    kernel::change_directory_to(host)?;
-    kernel::change_root(c".")?;
+    change_root_to(host)?;
     kernel::close(host);
     read?;
     for line in Parts::of(table.as_slice(), b'\n') {
         at_line(tree, proc, line, act)?;
     }
     Ok(())
+}
+
+#[inline(never)]
+fn change_root_to(place: Fd) -> kernel::Result<()> {
+    kernel::change_directory_to(place)?;
+    kernel::change_root(c".")
 }
 
 /// The same for the mount of one line of proc_pid_mountinfo(5).

@@ -148,16 +148,17 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 /// The signals that are ignored, a bit each. One look instead of 62 system calls, which
 /// it takes if a long list of groups stands before that line.
 pub fn ignored_signals() -> kernel::Result<u64> {
-    // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
-    const ANY: u64 = !(1 << 8 | 1 << 18);
     match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
-        Err(Errno::ENODATA) => Ok(ANY),
+        Err(Errno::ENODATA) => Ok(ALL_SIGNALS),
         found => found,
     }
 }
 
+/// Those that can be ignored: all but SIGKILL and SIGSTOP, bits 8 and 18.
+pub const ALL_SIGNALS: u64 = !(1 << 8 | 1 << 18);
+
 /// Ignored and blocked signals would pass through execve(2).
-fn reset_signals(ignored: u64) -> kernel::Result<()> {
+pub fn reset_signals(ignored: u64) -> kernel::Result<()> {
     for signal in 1..=kernel::LAST_SIGNAL {
         if ignored >> (signal - 1) & 1 == 1 {
             kernel::default_action(signal)?;

@@ -63,6 +63,7 @@ pub fn restrict(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
 
 /// What is mounted now becomes read-only, but /proc, and the root itself: on that,
 /// mount points are still to be made.
+#[inline(never)]
 fn all_read_only(root: Fd, proc: Fd) -> kernel::Result<()> {
     let (free_root, free_proc) = (free(root)?, free(proc)?);
     mounts::change(root, libc::MS_RDONLY, 0, true, proc)?;

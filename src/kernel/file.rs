@@ -266,6 +266,7 @@ pub fn read_directory(fd: Fd, buffer: &mut [u8]) -> Result<&[u8]> {
 }
 
 /// lseek(2) to a position of a file or directory.
+#[inline(never)]
 pub fn seek(fd: Fd, position: u32) -> Result<()> {
     // SAFETY: no memory is passed.
     unsafe { call!(Sysno::lseek, fd.0, position, libc::SEEK_SET) }.map(drop)
