@@ -20,8 +20,10 @@ use crate::undo::{self, Heard};
 /// Runs a program in a running container to its end and gives its exit status.
 pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     let own = report.step(Step::CopyItself, kernel::open(c"/proc/self/exe", libc::O_RDONLY));
-    let copied = report.step(Step::CopyItself, kernel::is_sealed(own));
-    if !copied && !left_out(c"own copy") {
+    let sealed = kernel::check_sealed(own);
+    if sealed != Err(Errno::EINVAL) {
+        report.step(Step::CopyItself, sealed);
+    } else if !left_out(c"own copy") {
         running::find(config, Some(own), report);
         let failed = execute_copy(own, given.arguments, given.environment);
         report.fail(Step::CopyItself, None, failed);

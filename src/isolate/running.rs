@@ -173,9 +173,8 @@ fn look(
     };
     let own = kernel::open(c"/proc/self", libc::O_PATH)?;
     for (kind, found) in KINDS.zip(&mut running.namespaces) {
-        match namespace(place, own, kind, found) {
-            Ok(()) => {}
-            Err(errno) => report.fail(Step::JoinNamespace, Some(kind), errno),
+        if let Err(errno) = namespace(place, own, kind, found) {
+            report.fail(Step::JoinNamespace, Some(kind), errno);
         }
     }
     let mut read = |file| read_for(Step::ReadAccounts, first.place, file, report);
@@ -235,9 +234,10 @@ fn first_id(map: &[u8]) -> u32 {
     let mut first = None;
     for line in Parts::of(map, b'\n') {
         let inside = Parts::of(line, b' ').find(|word| !word.is_empty()).and_then(parse_whole);
-        if first.is_none() || inside == Some(0) {
-            first = inside.or(first);
+        if inside == Some(0) {
+            return 0;
         }
+        first = first.or(inside);
     }
     first.unwrap_or(0) as u32
 }

@@ -444,14 +444,12 @@ pub fn seal(file: Fd) -> Result<()> {
     unsafe { perform!(Sysno::fcntl, file.0, libc::F_ADD_SEALS, SEALS) }
 }
 
-/// fcntl(2), F_GET_SEALS: whether that holds of this file. EINVAL for one that is not of
+/// fcntl(2), F_GET_SEALS: EINVAL if that does not hold of this file, as of any that is not of
 /// memory.
-pub fn is_sealed(file: Fd) -> Result<bool> {
+pub fn check_sealed(file: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
-    match unsafe { call!(Sysno::fcntl, file.0, libc::F_GET_SEALS) } {
-        Err(Errno::EINVAL) => Ok(false),
-        seals => Ok(seals? as c_int & SEALS == SEALS),
-    }
+    let seals = unsafe { call!(Sysno::fcntl, file.0, libc::F_GET_SEALS) }?;
+    if seals as c_int & SEALS == SEALS { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
 /// close_range(2): closes every descriptor from `first` to `last`. ENOSYS
