@@ -23,8 +23,8 @@ pub enum Request {
     Init,
     /// What this kernel and host give.
     Check,
-    /// A text, on the standard output.
-    Print(&'static [Packed]),
+    /// The parser's `texts`, on the standard output.
+    Print,
 }
 
 /// A command of thimble.
@@ -69,7 +69,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
         Some(command) => read_command(parser, command),
         None => {
             let text = place - COMMANDS.len();
-            Ok(Request::Print(TEXTS.get(text..=text).unwrap_or(&TEXTS)))
+            parser.texts = TEXTS.get(text..=text).unwrap_or(&TEXTS);
+            Ok(Request::Print)
         }
     }
 }
@@ -77,7 +78,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
 /// Reads what follows a command.
 fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong> {
     if parser.options(command.options)? {
-        return Ok(Request::Print(command.options.help));
+        parser.texts = command.options.help;
+        return Ok(Request::Print);
     }
     parser.usage.value = c"";
     match parser.words.first() {

@@ -28,6 +28,8 @@ pub struct Parser<'a, 'c> {
     pub config: &'c mut Config<'a>,
     /// What is wrong, once something is.
     pub usage: Usage<'a>,
+    /// What is to be printed, if that is asked for.
+    pub texts: &'static [Packed],
 }
 
 /// Something is wrong with a word; the parser knows what.
@@ -39,7 +41,7 @@ impl<'a, 'c> Parser<'a, 'c> {
     pub fn new(words: Argv<'a>, config: &'c mut Config<'a>) -> Parser<'a, 'c> {
         let none = Packed::NONE;
         let usage = Usage { word: c"", value: c"", why: none, nearest: None };
-        Parser { words, config, usage }
+        Parser { words, config, usage, texts: &[] }
     }
 
     /// Complains that a word must be something else.
