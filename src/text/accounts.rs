@@ -61,19 +61,20 @@ pub const USER_FIELDS: usize = 7;
 pub const GROUP_FIELDS: usize = 4;
 
 /// The lines of one of the files, read one after the other.
+#[repr(C)] // in this order, so that the small fields lie at its start
 pub struct Accounts<'a> {
-    lines: Parts<'a>,
-    /// How many fields each line must have.
-    count: usize,
-    /// The number of the line.
-    pub line: u32,
-    /// Whether it is well-formed, without which the rest says nothing.
-    pub good: bool,
-    fields: [&'a [u8]; USER_FIELDS],
     /// The number of the user or group.
     pub id: u32,
     /// Of a user, the number of the primary group; 0 of a group.
     pub group: u32,
+    /// The number of the line.
+    pub line: u32,
+    /// Whether it is well-formed, without which the rest says nothing.
+    pub good: bool,
+    /// How many fields each line must have.
+    count: usize,
+    lines: Parts<'a>,
+    fields: [&'a [u8]; USER_FIELDS],
 }
 
 impl<'a> Accounts<'a> {
@@ -113,13 +114,12 @@ impl<'a> Accounts<'a> {
     }
 
     /// Goes to the first line with this number, if the word is one, or else with this
-    /// name. `false` if there is none.
+    /// name. `false` if there is none. For a file of which all lines are well-formed.
     #[inline(never)]
     pub fn find(&mut self, wanted: &[u8]) -> bool {
         let number = parse_id(wanted);
         while self.next() {
-            let found = number.map_or(self.name() == wanted, |number| number == self.id);
-            if found && self.good {
+            if number.map_or(self.name() == wanted, |number| number == self.id) {
                 return true;
             }
         }
