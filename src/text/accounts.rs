@@ -5,7 +5,7 @@
 
 use core::ffi::CStr;
 
-use super::{Packed, Parts, has_part, pack, parse_whole, split_at};
+use super::{Packed, Parts, has_part, pack, parse_whole};
 
 /// A user's or group's number. The highest one is none: it means "leave it as
 /// it is" to setresuid(2).
@@ -17,10 +17,8 @@ pub fn parse_id(digits: &[u8]) -> Option<u32> {
 
 /// `USER` and, if it is given, `GROUP` of a `USER[:GROUP]`, as they are written.
 pub fn user_and_group(word: &CStr) -> (&[u8], Option<&[u8]>) {
-    match split_at(word, b':') {
-        Some((user, group)) => (user, Some(group.to_bytes())),
-        None => (word.to_bytes(), None),
-    }
+    let mut parts = Parts::of(word.to_bytes(), b':');
+    (parts.word(), parts.rest())
 }
 
 /// What of a `USER[:GROUP]` is known without the container's files: the number
@@ -147,6 +145,7 @@ impl<'a> Accounts<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::split_at;
     use super::*;
     use proptest::prelude::*;
 
