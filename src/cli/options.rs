@@ -287,10 +287,8 @@ fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> 
         Some(place @ 0..=2) => config.new_privileges = Some(place == 2),
         Some(3) => config.seccomp = Some(Seccomp::Default),
         Some(_) => config.seccomp = Some(Seccomp::Unconfined),
-        None if value.to_bytes().starts_with(b"seccomp=/") => {
-            config.seccomp = Some(Seccomp::File(tail(value, 8)));
-        }
         None => {
+            filter_file(config, value)?; // None if it is one
             return Some(pack!(
                 "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
             ));

@@ -164,8 +164,8 @@ fn open_by_number(path: &CStr, number: u32) -> kernel::Result<Fd> {
     /// UNIX98_PTY_SLAVE_MAJOR
     const MAJOR: u32 = 136;
     let slave = kernel::open(path, libc::O_RDWR | libc::O_NOCTTY)?;
-    let right = kernel::is_device(slave, libc::makedev(MAJOR, number))?;
-    if right { Ok(slave) } else { Err(Errno::ESTALE) }
+    kernel::check_device(slave, libc::makedev(MAJOR, number))?;
+    Ok(slave)
 }
 
 /// Gives a terminal the size of the caller's, if he has one.

@@ -347,10 +347,11 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
-/// fstat(2): whether it is the character device of this number.
-pub fn is_device(fd: Fd, device: u64) -> Result<bool> {
+/// fstat(2): ESTALE if it is not the character device of this number.
+pub fn check_device(fd: Fd, device: u64) -> Result<()> {
     let status = status(fd)?;
-    Ok(status.st_rdev == device && status.st_mode & libc::S_IFMT == libc::S_IFCHR)
+    let right = status.st_rdev == device && status.st_mode & libc::S_IFMT == libc::S_IFCHR;
+    if right { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
 fn file_system_status(fd: Fd) -> Result<(MountFlags, MountFlags)> {
