@@ -150,7 +150,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 pub fn ignored_signals() -> kernel::Result<u64> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
+    match status::field(b"SigIgn:\t", parse_hexadecimal) {
         Err(Errno::ENODATA) => Ok(ANY),
         found => found,
     }
@@ -158,9 +158,9 @@ pub fn ignored_signals() -> kernel::Result<u64> {
 
 /// Ignored and blocked signals would pass through execve(2).
 fn reset_signals(ignored: u64) -> kernel::Result<()> {
-    for signal in 1..=kernel::LAST_SIGNAL {
-        if ignored >> (signal - 1) & 1 == 1 {
-            kernel::default_action(signal)?;
+    for bit in 0..kernel::LAST_SIGNAL {
+        if ignored >> bit & 1 == 1 {
+            kernel::default_action(bit + 1)?;
         }
     }
     kernel::unblock_signals()
