@@ -57,7 +57,7 @@ static TEXTS: [Packed; 5] =
 pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     parser.words.shift();
     let Some(word) = parser.words.shift() else {
-        parser.must(c"command", pack!("is missing, see thimble --help"))?;
+        parser.must(c"command", Some(pack!("is missing, see thimble --help")))?;
         return Err(Wrong);
     };
     let Some(place) = Parts::of(WORDS, b'\n').position(|known| known == word.to_bytes()) else {
@@ -89,11 +89,11 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
             parser.words.shift();
         }
         None if command.operand.is_empty() => parser.config.root = c"/",
-        None => parser.must(command.operand, pack!("is missing, see --help"))?,
+        None => parser.must(command.operand, Some(pack!("is missing, see --help")))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);
     if let Some((option, why)) = contradiction(parser.config) {
-        parser.must(option, why)?;
+        parser.must(option, Some(why))?;
     }
     Ok(command.request)
 }

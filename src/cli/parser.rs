@@ -14,8 +14,8 @@ pub struct Usage<'a> {
     pub word: &'a CStr,
     /// The option's value, if that is another word.
     pub value: &'a CStr,
-    /// What it must be; may be empty.
-    pub why: Packed,
+    /// What it must be, if there is more to say.
+    pub why: Option<Packed>,
     /// The nearest known word, where there is one.
     pub nearest: Option<&'static [u8]>,
 }
@@ -39,14 +39,13 @@ pub struct Wrong;
 impl<'a, 'c> Parser<'a, 'c> {
     /// A parser that has read nothing yet.
     pub fn new(words: Argv<'a>, config: &'c mut Config<'a>) -> Parser<'a, 'c> {
-        let none = Packed::NONE;
-        let usage = Usage { word: c"", value: c"", why: none, nearest: None };
+        let usage = Usage { word: c"", value: c"", why: Packed::NONE, nearest: None };
         Parser { words, config, usage, texts: &[] }
     }
 
     /// Complains that a word must be something else.
     #[inline(never)]
-    pub fn must(&mut self, word: &'a CStr, why: Packed) -> Result<(), Wrong> {
+    pub fn must(&mut self, word: &'a CStr, why: Option<Packed>) -> Result<(), Wrong> {
         self.usage.word = word;
         self.usage.why = why;
         Err(Wrong)
@@ -124,6 +123,6 @@ impl<'a, 'c> Parser<'a, 'c> {
             None if takes => Some(pack!("needs a value")),
             value => set(self.config, value.unwrap_or(c"")),
         };
-        complaint.map_or(Ok(()), |why| self.must(word, why))
+        if complaint.is_some() { self.must(word, complaint) } else { Ok(()) }
     }
 }
