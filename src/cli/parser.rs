@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use super::table::{self, Set, Table};
 use crate::config::Config;
 use crate::kernel::{Argv, tail};
-use crate::text::{Packed, nearest, pack, split_at};
+use crate::text::{Packed, nearest, pack, pack_list, place_in, split_at};
 
 /// Why a command line cannot be taken: `WORD VALUE: WHY`.
 #[derive(Clone, Copy)]
@@ -64,14 +64,11 @@ impl<'a, 'c> Parser<'a, 'c> {
         while let Some(word) = self.words.first() {
             let [b'-', second, ..] = word.to_bytes() else { break };
             self.words.shift();
-            if *second != b'-' {
-                self.cluster(table, word)?;
-            } else if word.to_bytes() == b"--" {
-                break;
-            } else if word.to_bytes() == b"--help" {
-                return Ok(true);
-            } else {
-                self.long(table, word)?;
+            match place_in(pack_list!("--\0--help\0"), word.to_bytes()) {
+                Some(0) => break,
+                Some(_) => return Ok(true),
+                None if *second == b'-' => self.long(table, word)?,
+                None => self.cluster(table, word)?,
             }
         }
         Ok(false)
