@@ -40,7 +40,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     descriptors::close_rest(config, report);
     // The file that was executed has a number for a name.
     report.step(Step::CopyItself, kernel::set_name(c"thimble"));
-    let room = core::mem::take(&mut given.variables);
+    let room = &mut given.variables;
     let mut environment = environment::collect(config, None, given.environment, room, report);
     let filter = seccomp::read(config, report);
     let container = running::find(config, None, report);
