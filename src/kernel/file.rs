@@ -145,7 +145,7 @@ pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         // SAFETY: the bytes are readable for their length.
         match unsafe { call!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) } {
-            Ok(length) => bytes = bytes.get(length..).unwrap_or(&[]),
+            Ok(length) => bytes = bytes.get(length..).ok_or(Errno::EIO)?,
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => wait_until_ready(&mut [ready(fd, libc::POLLOUT)])?,
             Err(errno) => return Err(errno),
@@ -354,17 +354,18 @@ pub fn check_device(fd: Fd, device: u64) -> Result<()> {
     if right { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
-fn file_system_status(fd: Fd) -> Result<(MountFlags, MountFlags)> {
-    arch::file_system_status(fd.0)
-}
-
 /// The number of a type of file systems: one of the `*_SUPER_MAGIC` of statfs(2).
 pub type Magic = c_long;
 
-/// Whether a descriptor lies on a file system of this type.
+/// The number of the type of the file system that a descriptor lies on.
 #[inline(never)]
+fn file_system(fd: Fd) -> Result<u32> {
+    arch::file_system_status(fd.0).map(|status| status.0 as u32)
+}
+
+/// Whether a descriptor lies on a file system of this type.
 pub fn is_on(fd: Fd, magic: Magic) -> Result<bool> {
-    file_system_status(fd).map(|status| status.0 == magic as MountFlags)
+    file_system(fd).map(|found| found == magic as u32)
 }
 
 /// The flags of the mount that a descriptor lies on, as mount(2) takes them.
@@ -374,7 +375,7 @@ pub fn mount_flags(fd: Fd) -> Result<MountFlags> {
     const SAME: MountFlags = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
     const INERT: MountFlags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     const NOSYMFOLLOW: MountFlags = 256;
-    let flags = file_system_status(fd)?.1;
+    let flags = arch::file_system_status(fd.0)?.1;
     let moved = |bit: MountFlags, to| if flags & bit == 0 { 0 } else { to };
     Ok(flags & SAME | moved(0x1000, libc::MS_RELATIME) | moved(0x2000, NOSYMFOLLOW))
 }
