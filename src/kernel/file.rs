@@ -302,7 +302,7 @@ pub struct Identity {
     pub inode: u64,
 }
 
-#[inline(never)]
+#[inline(always)]
 fn status(fd: Fd) -> Result<arch::Status> {
     let mut status = MaybeUninit::<arch::Status>::uninit();
     // SAFETY: on success the kernel has filled the whole structure.
