@@ -15,6 +15,7 @@ use super::{Result, arch, call};
 const FIRST: usize = 4096;
 
 /// Anonymous, private, zeroed memory: its address.
+#[inline(always)]
 fn map(length: usize) -> Result<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let access = libc::PROT_READ | libc::PROT_WRITE;
