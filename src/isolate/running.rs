@@ -282,14 +282,9 @@ impl Running {
     /// Joins the namespaces, that of the cgroups excepted. That of the users comes first for
     /// who has no right to the others but by it, and last for root, who may lose one by it.
     pub fn join(&self, users_first: bool, report: &mut Report) {
-        if users_first {
-            self.join_one(0, report);
-        }
-        for number in 1..CGROUPS {
-            self.join_one(number, report);
-        }
-        if !users_first {
-            self.join_one(0, report);
+        let first = if users_first { 0 } else { 1 };
+        for number in first..CGROUPS + first {
+            self.join_one(number % CGROUPS, report);
         }
     }
 
