@@ -20,8 +20,10 @@ use crate::undo::{self, Heard};
 /// Runs a program in a running container to its end and gives its exit status.
 pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     let own = report.step(Step::CopyItself, kernel::open(c"/proc/self/exe", libc::O_RDONLY));
-    let copied = report.step(Step::CopyItself, kernel::is_sealed(own));
-    if !copied && !left_out(c"own copy") {
+    let sealed = kernel::check_sealed(own);
+    if sealed != Err(Errno::EINVAL) {
+        report.step(Step::CopyItself, sealed);
+    } else if !left_out(c"own copy") {
         running::find(config, Some(own), report);
         let failed = execute_copy(own, given.arguments, given.environment);
         report.fail(Step::CopyItself, None, failed);
@@ -38,7 +40,7 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
     descriptors::close_rest(config, report);
     // The file that was executed has a number for a name.
     report.step(Step::CopyItself, kernel::set_name(c"thimble"));
-    let room = core::mem::take(&mut given.variables);
+    let room = &mut given.variables;
     let mut environment = environment::collect(config, None, given.environment, room, report);
     let filter = seccomp::read(config, report);
     let container = running::find(config, None, report);

@@ -77,7 +77,7 @@ pub fn main(given: &mut Given) -> u8 {
     let report = &mut Report::new();
     let mut parser = Parser::new(given.arguments, &mut config);
     let asked = cli::read(&mut parser);
-    let usage = parser.usage;
+    let Parser { usage, texts, .. } = parser;
     let first = given.pid.number() == 1;
     if first {
         config.ending.own = machine::is_own();
@@ -101,7 +101,7 @@ pub fn main(given: &mut Given) -> u8 {
             report.refuse(c"init", c"", why)
         }
         Ok(Request::Check) => check::check(&mut config, given, report),
-        Ok(Request::Print(text)) => print(text, report),
+        Ok(Request::Print) => print(texts, report),
         Err(Wrong) => wrong(&usage, report),
     }
 }

@@ -108,13 +108,13 @@ impl<'a> Report<'a> {
     #[cold]
     #[inline(never)]
     pub fn refuse(&mut self, word: &CStr, value: &CStr, why: Packed) -> ! {
-        self.end_with(FAILED, &mut complaint(word, value, why))
+        self.end_with(FAILED, &mut complaint(word, value, Some(why)))
     }
 
     /// Ends with a complaint about a line of a file.
     #[inline(never)]
     pub fn refuse_line(&mut self, word: &CStr, path: &CStr, why: Packed, number: u32) -> ! {
-        let mut line = complaint(word, path, why);
+        let mut line = complaint(word, path, Some(why));
         line.push_number(number.into());
         self.end_with(FAILED, &mut line)
     }
@@ -182,11 +182,11 @@ pub fn warn(step: Step, subject: Option<&CStr>, errno: Errno) {
 
 /// `thimble: WORD VALUE: WHY`, without what is empty.
 #[inline(never)]
-pub fn complaint(word: &CStr, value: &CStr, why: Packed) -> Text {
+pub fn complaint(word: &CStr, value: &CStr, why: Option<Packed>) -> Text {
     let mut line = Text::of(&[START]);
     push_subject(&mut line, word);
     push_subject(&mut line, value);
-    if !why.is_empty() {
+    if let Some(why) = why {
         line.push(b": ");
         line.push_packed(why);
     }

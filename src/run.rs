@@ -40,7 +40,7 @@ pub fn run(config: &Config, given: &mut Given) -> u8 {
     };
     descriptors::take_over(config, stack, report);
     terminal::look_at_callers(config, report); // before the signals are blocked
-    let room = core::mem::take(&mut given.variables);
+    let room = &mut given.variables;
     let maps = idmap::plan(config, given.caller, report);
     let environment = environment::collect(config, Some(variable.as_c_str()), caller, room, report);
     let filter = seccomp::read(config, report);

@@ -23,8 +23,8 @@ pub enum Request {
     Init,
     /// What this kernel and host give.
     Check,
-    /// A text, on the standard output.
-    Print(&'static [Packed]),
+    /// The parser's `texts`, on the standard output.
+    Print,
 }
 
 /// A command of thimble.
@@ -57,7 +57,7 @@ static TEXTS: [Packed; 5] =
 pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
     parser.words.shift();
     let Some(word) = parser.words.shift() else {
-        parser.must(c"command", pack!("is missing, see thimble --help"))?;
+        parser.must(c"command", Some(pack!("is missing, see thimble --help")))?;
         return Err(Wrong);
     };
     let Some(place) = Parts::of(WORDS, b'\n').position(|known| known == word.to_bytes()) else {
@@ -69,7 +69,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
         Some(command) => read_command(parser, command),
         None => {
             let text = place - COMMANDS.len();
-            Ok(Request::Print(TEXTS.get(text..=text).unwrap_or(&TEXTS)))
+            parser.texts = TEXTS.get(text..=text).unwrap_or(&TEXTS);
+            Ok(Request::Print)
         }
     }
 }
@@ -77,7 +78,8 @@ pub fn read(parser: &mut Parser) -> Result<Request, Wrong> {
 /// Reads what follows a command.
 fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong> {
     if parser.options(command.options)? {
-        return Ok(Request::Print(command.options.help));
+        parser.texts = command.options.help;
+        return Ok(Request::Print);
     }
     parser.usage.value = c"";
     match parser.words.first() {
@@ -87,11 +89,11 @@ fn read_command(parser: &mut Parser, command: &Command) -> Result<Request, Wrong
             parser.words.shift();
         }
         None if command.operand.is_empty() => parser.config.root = c"/",
-        None => parser.must(command.operand, pack!("is missing, see --help"))?,
+        None => parser.must(command.operand, Some(pack!("is missing, see --help")))?,
     }
     parser.config.command = parser.words.first().map(|_| parser.words);
     if let Some((option, why)) = contradiction(parser.config) {
-        parser.must(option, why)?;
+        parser.must(option, Some(why))?;
     }
     Ok(command.request)
 }

@@ -12,7 +12,7 @@ use crate::text::{
     Packed, PackedList, Parts, capability, check_cgroup_file, check_cgroup_parent, check_device,
     check_group, check_hostname, check_id_map, check_name, check_oom_score, check_tmpfs,
     check_user, check_volume, pack, pack_list, parse_fraction, parse_hexadecimal, parse_limit,
-    parse_size, parse_whole, place_in, signal, split_at,
+    parse_size, parse_whole, place_in, signal,
 };
 
 // Those that more than one command has.
@@ -129,18 +129,20 @@ const INIT_ROWS: &[Opt] = &[
 ];
 
 fn at_end(config: &mut Config, value: &CStr) -> Option<Packed> {
-    config.ending.reboot = match value.to_bytes() {
-        b"poweroff" => libc::LINUX_REBOOT_CMD_POWER_OFF,
-        b"reboot" => libc::LINUX_REBOOT_CMD_RESTART,
-        b"halt" => libc::LINUX_REBOOT_CMD_HALT,
-        _ => return Some(pack!("must be poweroff, reboot or halt")),
+    config.ending.reboot = match place_in(pack_list!("poweroff\0reboot\0halt\0"), value.to_bytes())
+    {
+        Some(0) => libc::LINUX_REBOOT_CMD_POWER_OFF,
+        Some(1) => libc::LINUX_REBOOT_CMD_RESTART,
+        Some(_) => libc::LINUX_REBOOT_CMD_HALT,
+        None => return Some(pack!("must be poweroff, reboot or halt")),
     } as u32;
     None
 }
 
 fn exit_device(config: &mut Config, value: &CStr) -> Option<Packed> {
-    let (device, port) = split_at(value, b':').unwrap_or((value.to_bytes(), c"0x501"));
-    let port = port.to_bytes();
+    let mut parts = Parts::of(value.to_bytes(), b':');
+    let device = parts.word();
+    let port = parts.rest().unwrap_or(b"0x501");
     let number = port.strip_prefix(b"0x").and_then(parse_hexadecimal);
     config.ending.device = number.filter(|number| *number < 1 << 16).unwrap_or(0) as u32;
     if device != EXIT_DEVICE.to_bytes() || config.ending.device == 0 {
@@ -285,10 +287,8 @@ fn security_opt<'a>(config: &mut Config<'a>, value: &'a CStr) -> Option<Packed> 
         Some(place @ 0..=2) => config.new_privileges = Some(place == 2),
         Some(3) => config.seccomp = Some(Seccomp::Default),
         Some(_) => config.seccomp = Some(Seccomp::Unconfined),
-        None if value.to_bytes().starts_with(b"seccomp=/") => {
-            config.seccomp = Some(Seccomp::File(tail(value, 8)));
-        }
         None => {
+            filter_file(config, value)?; // None if it is one
             return Some(pack!(
                 "must be no-new-privileges=true|false or seccomp=default|unconfined|FILE, an absolute path"
             ));

@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use super::table::{self, Set, Table};
 use crate::config::Config;
 use crate::kernel::{Argv, tail};
-use crate::text::{Packed, nearest, pack, split_at};
+use crate::text::{Packed, nearest, pack, pack_list, place_in, split_at};
 
 /// Why a command line cannot be taken: `WORD VALUE: WHY`.
 #[derive(Clone, Copy)]
@@ -14,8 +14,8 @@ pub struct Usage<'a> {
     pub word: &'a CStr,
     /// The option's value, if that is another word.
     pub value: &'a CStr,
-    /// What it must be; may be empty.
-    pub why: Packed,
+    /// What it must be, if there is more to say.
+    pub why: Option<Packed>,
     /// The nearest known word, where there is one.
     pub nearest: Option<&'static [u8]>,
 }
@@ -28,6 +28,8 @@ pub struct Parser<'a, 'c> {
     pub config: &'c mut Config<'a>,
     /// What is wrong, once something is.
     pub usage: Usage<'a>,
+    /// What is to be printed, if that is asked for.
+    pub texts: &'static [Packed],
 }
 
 /// Something is wrong with a word; the parser knows what.
@@ -37,14 +39,13 @@ pub struct Wrong;
 impl<'a, 'c> Parser<'a, 'c> {
     /// A parser that has read nothing yet.
     pub fn new(words: Argv<'a>, config: &'c mut Config<'a>) -> Parser<'a, 'c> {
-        let none = Packed::NONE;
-        let usage = Usage { word: c"", value: c"", why: none, nearest: None };
-        Parser { words, config, usage }
+        let usage = Usage { word: c"", value: c"", why: Packed::NONE, nearest: None };
+        Parser { words, config, usage, texts: &[] }
     }
 
     /// Complains that a word must be something else.
     #[inline(never)]
-    pub fn must(&mut self, word: &'a CStr, why: Packed) -> Result<(), Wrong> {
+    pub fn must(&mut self, word: &'a CStr, why: Option<Packed>) -> Result<(), Wrong> {
         self.usage.word = word;
         self.usage.why = why;
         Err(Wrong)
@@ -63,14 +64,11 @@ impl<'a, 'c> Parser<'a, 'c> {
         while let Some(word) = self.words.first() {
             let [b'-', second, ..] = word.to_bytes() else { break };
             self.words.shift();
-            if *second != b'-' {
-                self.cluster(table, word)?;
-            } else if word.to_bytes() == b"--" {
-                break;
-            } else if word.to_bytes() == b"--help" {
-                return Ok(true);
-            } else {
-                self.long(table, word)?;
+            match place_in(pack_list!("--\0--help\0"), word.to_bytes()) {
+                Some(0) => break,
+                Some(_) => return Ok(true),
+                None if *second == b'-' => self.long(table, word)?,
+                None => self.cluster(table, word)?,
             }
         }
         Ok(false)
@@ -122,6 +120,6 @@ impl<'a, 'c> Parser<'a, 'c> {
             None if takes => Some(pack!("needs a value")),
             value => set(self.config, value.unwrap_or(c"")),
         };
-        complaint.map_or(Ok(()), |why| self.must(word, why))
+        if complaint.is_some() { self.must(word, complaint) } else { Ok(()) }
     }
 }

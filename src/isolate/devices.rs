@@ -84,8 +84,7 @@ fn make_device(node: &CStr, name: &CStr) -> kernel::Result<()> {
     }
     kernel::make_file(CURRENT, name, 0)?;
     kernel::bind(tail(node, b"13".len()), name, false)?;
-    let bound = kernel::open(name, libc::O_PATH)?;
-    if kernel::is_device(bound, number)? { Ok(()) } else { Err(Errno::ESTALE) }
+    kernel::check_device(kernel::open(name, libc::O_PATH)?, number)
 }
 
 /// Mounts a file system on a directory made for it.

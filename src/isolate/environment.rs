@@ -108,16 +108,17 @@ fn lines<'a>(file: &'a mut [u8], take: &mut dyn FnMut(&'a CStr)) -> Result<(), u
 
 /// All of the program's variables, with a null at the end; HOME waits for the
 /// container's side if there is a `--user` to be looked up. `hostname` is the line
-/// `HOSTNAME=...`, where it is known yet, and `words` has room for them. The files are read
-/// here, before anything else is done.
+/// `HOSTNAME=...`, where it is known yet, and the memory of `room` is taken for them. The files
+/// are read here, before anything else is done.
 #[inline(never)]
-pub fn collect<'a>(
+pub fn collect<'a, 'b: 'a>(
     config: &Config<'a>,
     hostname: Option<&'a CStr>,
     caller: Argv<'a>,
-    words: List<Option<Word<'a>>>,
+    room: &mut List<Option<Word<'b>>>,
     report: &mut Report,
 ) -> List<Option<Word<'a>>> {
+    let words = core::mem::take(room);
     let mut variables = Variables { words, caller, first: [0; FIRST_PLACES], places: None };
     let mut collected = Ok(());
     let mut set = |variable| collected = collected.and_then(|()| variables.set(variable));
@@ -210,7 +211,8 @@ mod tests {
         for asked in [c"A=1", c"A=2", c"TERM", c"MISSING", c"X", c"AB=3", c"PATH="] {
             config.environment.push(asked).unwrap();
         }
-        let words = collect(&config, Some(c"HOSTNAME=h"), caller, List::new(), &mut Report::new());
+        let words =
+            collect(&config, Some(c"HOSTNAME=h"), caller, &mut List::new(), &mut Report::new());
         let environment = vector(&words);
         let (mut rest, mut got) = (environment, Vec::new());
         while let Some(word) = rest.shift() {

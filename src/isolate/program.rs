@@ -148,7 +148,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 /// The signals that are ignored, a bit each. One look instead of 62 system calls, which
 /// it takes if a long list of groups stands before that line.
 pub fn ignored_signals() -> kernel::Result<u64> {
-    match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
+    match status::field(b"SigIgn:\t", parse_hexadecimal) {
         Err(Errno::ENODATA) => Ok(ALL_SIGNALS),
         found => found,
     }
@@ -159,9 +159,9 @@ pub const ALL_SIGNALS: u64 = !(1 << 8 | 1 << 18);
 
 /// Ignored and blocked signals would pass through execve(2).
 pub fn reset_signals(ignored: u64) -> kernel::Result<()> {
-    for signal in 1..=kernel::LAST_SIGNAL {
-        if ignored >> (signal - 1) & 1 == 1 {
-            kernel::default_action(signal)?;
+    for bit in 0..kernel::LAST_SIGNAL {
+        if ignored >> bit & 1 == 1 {
+            kernel::default_action(bit + 1)?;
         }
     }
     kernel::unblock_signals()

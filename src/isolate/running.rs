@@ -36,14 +36,16 @@ pub struct Running {
 }
 
 /// What a process is, as far as everybody may see.
+#[derive(Clone, Copy)]
+#[repr(C)] // in this order, so that the small fields lie at its start
 struct Process {
     /// /proc/PID, which never becomes another process's.
     place: Fd,
-    /// proc_pid_status(5)
-    status: &'static [u8],
-    parent: u64,
     /// Whether it has executed a program since it was made.
     executed: bool,
+    parent: u64,
+    /// proc_pid_status(5)
+    status: &'static [u8],
 }
 
 impl Process {
@@ -56,11 +58,10 @@ impl Process {
         let status = read(place, c"status")?;
         // proc_pid_stat(5): behind the name, which may hold anything, are the state, the
         // parent, and, five further on, the flags.
-        let mut buffer = [0; 512];
-        let line = kernel::read_start(place, c"stat", &mut buffer)?;
-        let mut fields = Parts::of(Parts::of(line, b')').last().unwrap_or(&[]), b' ');
-        let mut next = |skipped| fields.nth(skipped).and_then(parse_whole).ok_or(Errno::ENODATA);
-        let (parent, flags) = (next(2)?, next(4)?);
+        let stat = read(place, c"stat")?;
+        let mut fields = Parts::of(Parts::of(stat, b')').last().unwrap_or(&[]), b' ');
+        let mut next = |skipped| fields.nth(skipped).and_then(parse_whole);
+        let (Some(parent), Some(flags)) = (next(2), next(4)) else { return Err(Errno::ENODATA) };
         Ok(Process { place, status, parent, executed: flags & NOT_EXECUTED == 0 })
     }
 
@@ -84,7 +85,7 @@ impl Process {
 /// program is under to the configuration. With `own`, the file of this program, the
 /// container is to be one that this program runs.
 pub fn find(config: &mut Config, own: Option<Fd>, report: &mut Report) -> Running {
-    let mut at = (Step::FindProcess, config.root);
+    let mut at = Step::FindProcess;
     let mut running = Running {
         namespaces: [None; CGROUPS + 1],
         cgroups: List::new(),
@@ -92,16 +93,16 @@ pub fn find(config: &mut Config, own: Option<Fd>, report: &mut Report) -> Runnin
         deny_groups: false,
     };
     if let Err(errno) = look(config, own, &mut at, &mut running, report) {
-        report.fail(at.0, Some(at.1), errno);
+        report.fail(at, Some(config.root), errno);
     }
     running
 }
 
 /// The same, where a failure is that of the step that it says it is `at`.
-fn look<'a>(
-    config: &mut Config<'a>,
+fn look(
+    config: &mut Config,
     own: Option<Fd>,
-    at: &mut (Step, &'a CStr),
+    at: &mut Step,
     running: &mut Running,
     report: &mut Report,
 ) -> Result<()> {
@@ -129,10 +130,9 @@ fn look<'a>(
     }
     // pid 1 itself where it has executed a program, and else its oldest child. Before there is
     // one, pid 1 may have all sorts of things still to give up.
-    at.0 = Step::FindProgram;
-    let child;
+    *at = Step::FindProgram;
     let inside = if first.executed {
-        &first
+        first
     } else {
         let task = Numbered::of(b"task/", number as u32);
         let task = kernel::open_at(first.place, task.as_c_str(), libc::O_PATH)?;
@@ -140,12 +140,12 @@ fn look<'a>(
         let children = kernel::read_start(task, c"children", &mut buffer)?;
         kernel::close(task);
         let oldest = Parts::of(children, b' ').next().and_then(parse_whole);
-        child = Process::look_at(oldest.ok_or(Errno::EAGAIN)?)?;
+        let child = Process::look_at(oldest.ok_or(Errno::EAGAIN)?)?;
         // The number may be another's by now.
         if child.parent != number || !child.executed {
             return Err(Errno::EAGAIN);
         }
-        &child
+        child
     };
 
     config.privileged = true;
@@ -173,23 +173,19 @@ fn look<'a>(
     };
     let own = kernel::open(c"/proc/self", libc::O_PATH)?;
     for (kind, found) in KINDS.zip(&mut running.namespaces) {
-        *at = (Step::JoinNamespace, kind);
-        *found = namespace(place, own, kind)?;
+        if let Err(errno) = namespace(place, own, kind, found) {
+            report.fail(Step::JoinNamespace, Some(kind), errno);
+        }
     }
-    let mut read = |place, name| {
-        at.1 = name;
-        read(place, name)
-    };
-    at.0 = Step::ReadAccounts;
-    running.ids =
-        [first_id(read(first.place, c"uid_map")?), first_id(read(first.place, c"gid_map")?)];
-    running.deny_groups = read(first.place, c"setgroups")?.starts_with(b"deny");
-    at.0 = Step::FindCgroups;
+    let mut read = |file| read_for(Step::ReadAccounts, first.place, file, report);
+    running.ids = [first_id(read(c"uid_map")), first_id(read(c"gid_map"))];
+    running.deny_groups = read(c"setgroups").starts_with(b"deny");
+    let mut read = |place, file| read_for(Step::FindCgroups, place, file, report);
     let cgroups = [
-        read(first.place, c"cgroup")?,
-        read(host.place, c"cgroup")?,
-        read(own, c"cgroup")?,
-        read(own, c"mountinfo")?,
+        read(first.place, c"cgroup"),
+        read(host.place, c"cgroup"),
+        read(own, c"cgroup"),
+        read(own, c"mountinfo"),
     ];
     // Nothing that leads to the host is open in a process that is inside.
     for place in [own, host.place, inside.place, first.place] {
@@ -199,32 +195,38 @@ fn look<'a>(
     Ok(())
 }
 
-/// A file of /proc; empty if this kernel does not have it.
+/// A file of /proc.
 #[inline(never)]
 fn read(place: Fd, file: &CStr) -> Result<&'static [u8]> {
     let mut list = List::new();
-    let read = kernel::read_file(place, file, &mut list);
-    if read != Err(Errno::ENOENT) {
-        read?;
-    }
+    kernel::read_file(place, file, &mut list)?;
     Ok(list.leak())
 }
 
-/// The namespace of this kind, unless it is this process's too: some of those may not be
+/// The same, for a step that ends with it if that fails; empty if this kernel does not have it.
+#[inline(never)]
+fn read_for(step: Step, place: Fd, file: &CStr, report: &mut Report) -> &'static [u8] {
+    match read(place, file) {
+        Ok(bytes) => bytes,
+        Err(Errno::ENOENT) => &[],
+        Err(errno) => report.fail(step, Some(file), errno),
+    }
+}
+
+/// Finds the namespace of this kind, unless it is this process's too: some of those may not be
 /// entered again. None if this kernel knows none of the kind.
-fn namespace(theirs: Fd, own: Fd, kind: &CStr) -> Result<Option<Fd>> {
+fn namespace(theirs: Fd, own: Fd, kind: &CStr, found: &mut Option<Fd>) -> Result<()> {
     let own = match kernel::open_at(own, kind, libc::O_RDONLY) {
-        Err(Errno::ENOENT) => return Ok(None),
+        Err(Errno::ENOENT) => return Ok(()),
         own => own?,
     };
     let theirs = kernel::open_at(theirs, kind, libc::O_RDONLY)?;
-    let alike = kernel::compare(own, theirs)?;
-    kernel::close(own);
-    if alike == Alike::File {
-        kernel::close(theirs);
-        return Ok(None);
+    match kernel::compare(own, theirs)? {
+        Alike::File => kernel::close(theirs),
+        _ => *found = Some(theirs),
     }
-    Ok(Some(theirs))
+    kernel::close(own);
+    Ok(())
 }
 
 /// The id of root inside, or where there is none the first that there is.
@@ -232,9 +234,10 @@ fn first_id(map: &[u8]) -> u32 {
     let mut first = None;
     for line in Parts::of(map, b'\n') {
         let inside = Parts::of(line, b' ').find(|word| !word.is_empty()).and_then(parse_whole);
-        if first.is_none() || inside == Some(0) {
-            first = inside.or(first);
+        if inside == Some(0) {
+            return 0;
         }
+        first = first.or(inside);
     }
     first.unwrap_or(0) as u32
 }
@@ -279,14 +282,9 @@ impl Running {
     /// Joins the namespaces, that of the cgroups excepted. That of the users comes first for
     /// who has no right to the others but by it, and last for root, who may lose one by it.
     pub fn join(&self, users_first: bool, report: &mut Report) {
-        if users_first {
-            self.join_one(0, report);
-        }
-        for number in 1..CGROUPS {
-            self.join_one(number, report);
-        }
-        if !users_first {
-            self.join_one(0, report);
+        let first = if users_first { 0 } else { 1 };
+        for number in first..CGROUPS + first {
+            self.join_one(number % CGROUPS, report);
         }
     }
 

@@ -53,7 +53,7 @@ pub fn open(config: &Config, link: Fd, report: &mut Report) {
 /// a console; hands the master to the host's side, and takes the slave.
 #[inline(never)]
 fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
-    let place = if outside { HOSTS } else { (c"pts/ptmx", &b"pts/"[..]) };
+    let place = if outside { HOSTS } else { OWN };
     let mut number = 0;
     let [master, slave] = open_pair(place, &mut number)?;
     kernel::send_descriptor(link, Some(master))?;
@@ -69,12 +69,15 @@ fn open_in(outside: bool, link: Fd) -> kernel::Result<()> {
 
 /// Where those of the host are, and what the paths of their slaves begin with. (Its
 /// /dev/pts/ptmx may be root's alone.)
-const HOSTS: (&CStr, &[u8]) = (c"/dev/ptmx", b"/dev/pts/");
+const HOSTS: &(&CStr, &[u8]) = &(c"/dev/ptmx", b"/dev/pts/");
+
+/// The same of the container's own, seen from its /dev.
+const OWN: &(&CStr, &[u8]) = &(c"pts/ptmx", b"pts/");
 
 /// Opens a terminal that is as the caller's, if he has one: its master and its slave. Tells its
 /// number.
 #[inline(never)]
-fn open_pair((ptmx, place): (&CStr, &[u8]), number: &mut u32) -> kernel::Result<[Fd; 2]> {
+fn open_pair((ptmx, place): &(&CStr, &[u8]), number: &mut u32) -> kernel::Result<[Fd; 2]> {
     let master = kernel::open(ptmx, libc::O_RDWR | libc::O_NOCTTY)?;
     *number = kernel::unlock_terminal(master)?;
     let slave = match kernel::slave(master) {
@@ -143,7 +146,7 @@ impl Visit<'_> {
             return Err(Errno::ENODEV);
         }
         entered?;
-        open_pair((c"ptmx", b""), &mut 0)
+        open_pair(&(c"ptmx", b""), &mut 0)
     }
 }
 
@@ -164,8 +167,8 @@ fn open_by_number(path: &CStr, number: u32) -> kernel::Result<Fd> {
     /// UNIX98_PTY_SLAVE_MAJOR
     const MAJOR: u32 = 136;
     let slave = kernel::open(path, libc::O_RDWR | libc::O_NOCTTY)?;
-    let right = kernel::is_device(slave, libc::makedev(MAJOR, number))?;
-    if right { Ok(slave) } else { Err(Errno::ESTALE) }
+    kernel::check_device(slave, libc::makedev(MAJOR, number))?;
+    Ok(slave)
 }
 
 /// Gives a terminal the size of the caller's, if he has one.

@@ -37,7 +37,7 @@ known! {
 impl Errno {
     /// The number itself, which is positive.
     pub const fn number(self) -> u32 {
-        self.0.get().unsigned_abs()
+        self.0.get() as u32
     }
 }
 

@@ -145,7 +145,7 @@ pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<()> {
     while !bytes.is_empty() {
         // SAFETY: the bytes are readable for their length.
         match unsafe { call!(Sysno::write, fd.0, bytes.as_ptr(), bytes.len()) } {
-            Ok(length) => bytes = bytes.get(length..).unwrap_or(&[]),
+            Ok(length) => bytes = bytes.get(length..).ok_or(Errno::EIO)?,
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => wait_until_ready(&mut [ready(fd, libc::POLLOUT)])?,
             Err(errno) => return Err(errno),
@@ -303,7 +303,7 @@ pub struct Identity {
     pub inode: u64,
 }
 
-#[inline(never)]
+#[inline(always)]
 fn status(fd: Fd) -> Result<arch::Status> {
     let mut status = MaybeUninit::<arch::Status>::uninit();
     // SAFETY: on success the kernel has filled the whole structure.
@@ -348,23 +348,25 @@ pub fn file_type(fd: Fd) -> Result<u32> {
     status(fd).map(|status| status.st_mode & libc::S_IFMT)
 }
 
-/// fstat(2): whether it is the character device of this number.
-pub fn is_device(fd: Fd, device: u64) -> Result<bool> {
+/// fstat(2): ESTALE if it is not the character device of this number.
+pub fn check_device(fd: Fd, device: u64) -> Result<()> {
     let status = status(fd)?;
-    Ok(status.st_rdev == device && status.st_mode & libc::S_IFMT == libc::S_IFCHR)
-}
-
-fn file_system_status(fd: Fd) -> Result<(MountFlags, MountFlags)> {
-    arch::file_system_status(fd.0)
+    let right = status.st_rdev == device && status.st_mode & libc::S_IFMT == libc::S_IFCHR;
+    if right { Ok(()) } else { Err(Errno::ESTALE) }
 }
 
 /// The number of a type of file systems: one of the `*_SUPER_MAGIC` of statfs(2).
 pub type Magic = c_long;
 
-/// Whether a descriptor lies on a file system of this type.
+/// The number of the type of the file system that a descriptor lies on.
 #[inline(never)]
+fn file_system(fd: Fd) -> Result<u32> {
+    arch::file_system_status(fd.0).map(|status| status.0 as u32)
+}
+
+/// Whether a descriptor lies on a file system of this type.
 pub fn is_on(fd: Fd, magic: Magic) -> Result<bool> {
-    file_system_status(fd).map(|status| status.0 == magic as MountFlags)
+    file_system(fd).map(|found| found == magic as u32)
 }
 
 /// The flags of the mount that a descriptor lies on, as mount(2) takes them.
@@ -374,7 +376,7 @@ pub fn mount_flags(fd: Fd) -> Result<MountFlags> {
     const SAME: MountFlags = INERT | libc::MS_RDONLY | libc::MS_NOATIME | libc::MS_NODIRATIME;
     const INERT: MountFlags = libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC;
     const NOSYMFOLLOW: MountFlags = 256;
-    let flags = file_system_status(fd)?.1;
+    let flags = arch::file_system_status(fd.0)?.1;
     let moved = |bit: MountFlags, to| if flags & bit == 0 { 0 } else { to };
     Ok(flags & SAME | moved(0x1000, libc::MS_RELATIME) | moved(0x2000, NOSYMFOLLOW))
 }
@@ -445,14 +447,12 @@ pub fn seal(file: Fd) -> Result<()> {
     unsafe { perform!(Sysno::fcntl, file.0, libc::F_ADD_SEALS, SEALS) }
 }
 
-/// fcntl(2), F_GET_SEALS: whether that holds of this file. EINVAL for one that is not of
+/// fcntl(2), F_GET_SEALS: EINVAL if that does not hold of this file, as of any that is not of
 /// memory.
-pub fn is_sealed(file: Fd) -> Result<bool> {
+pub fn check_sealed(file: Fd) -> Result<()> {
     // SAFETY: no memory is passed.
-    match unsafe { call!(Sysno::fcntl, file.0, libc::F_GET_SEALS) } {
-        Err(Errno::EINVAL) => Ok(false),
-        seals => Ok(seals? as c_int & SEALS == SEALS),
-    }
+    let seals = unsafe { call!(Sysno::fcntl, file.0, libc::F_GET_SEALS) }?;
+    if seals as c_int & SEALS == SEALS { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
 /// close_range(2): closes every descriptor from `first` to `last`. ENOSYS

@@ -9,12 +9,13 @@ use core::slice;
 
 use syscalls::Sysno;
 
-use super::{Errno, Result, arch, call};
+use super::{Result, arch, call};
 
 /// A list's first mapping, in bytes.
 const FIRST: usize = 4096;
 
 /// Anonymous, private, zeroed memory: its address.
+#[inline(always)]
 fn map(length: usize) -> Result<usize> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     let access = libc::PROT_READ | libc::PROT_WRITE;
@@ -87,8 +88,9 @@ impl Stack {
         unsafe { call!(Sysno::mprotect, start, SIZE, libc::PROT_NONE) }?;
         let end = |at| Stack((start + at) as *mut c_void);
         let list = end(2 * SIZE + room).0;
-        // SAFETY: what lies between two stacks, at the start of a page of whatever size.
-        let list = unsafe { List::of(NonNull::new(list).ok_or(Errno::ENOMEM)?) };
+        // SAFETY: what lies between two stacks, at the start of a page of whatever size, and not
+        // of the first one, which the kernel does not choose.
+        let list = unsafe { List::of(NonNull::new_unchecked(list)) };
         Ok(([end(2 * SIZE), end(4 * SIZE + room), end(2 * SIZE + room)], list))
     }
 
@@ -238,7 +240,8 @@ impl Memory {
                 // SAFETY: the mapping is this value's own, and the old place is not used again.
                 _ => unsafe { call!(Sysno::mremap, start, old, new, libc::MREMAP_MAYMOVE) },
             }?;
-            self.start = NonNull::new(moved as *mut c_void).ok_or(Errno::ENOMEM)?;
+            // SAFETY: the kernel never chooses the first page.
+            self.start = unsafe { NonNull::new_unchecked(moved as *mut c_void) };
             self.mapped = new;
         }
         // SAFETY: the room was just made, and the rest is the caller's promise.

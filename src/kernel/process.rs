@@ -363,7 +363,7 @@ pub fn die_with_parent() -> Result<()> {
 /// the kernel knew.
 pub fn die_with_this_parent() -> Result<()> {
     // SAFETY: no memory is passed; the call always succeeds.
-    let parent = || unsafe { call!(Sysno::getppid) };
+    let parent = || unsafe { call!(Sysno::getppid) }.unwrap_or(0);
     let before = parent();
     die_with_parent()?;
     if parent() == before { Ok(()) } else { Err(Errno::ESRCH) }

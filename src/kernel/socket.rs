@@ -40,7 +40,7 @@ fn exchange(
     passed: &mut Passed,
     length: usize,
     flags: c_int,
-) -> Result<usize> {
+) -> Result<u32> {
     let mut byte = b'!';
     let mut bytes = libc::iovec { iov_base: (&raw mut byte).cast(), iov_len: 1 };
     // SAFETY: all-zero bytes are a valid msghdr.
@@ -51,7 +51,8 @@ fn exchange(
     message.msg_controllen = length as _;
     // SAFETY: the message and all that it points to live through the call; the kernel reads or
     // writes the byte and the control message, at most as long as the message says.
-    unsafe { call!(call, socket.number(), &raw mut message, flags) }
+    let length = unsafe { call!(call, socket.number(), &raw mut message, flags) };
+    length.map(|length| length as u32)
 }
 
 /// sendmsg(2) of one byte, together with a descriptor if there is one (SCM_RIGHTS, unix(7)).

@@ -5,7 +5,7 @@
 
 use core::ffi::CStr;
 
-use super::{Packed, Parts, has_part, pack, parse_whole, split_at};
+use super::{Packed, Parts, has_part, pack, parse_whole};
 
 /// A user's or group's number. The highest one is none: it means "leave it as
 /// it is" to setresuid(2).
@@ -17,10 +17,8 @@ pub fn parse_id(digits: &[u8]) -> Option<u32> {
 
 /// `USER` and, if it is given, `GROUP` of a `USER[:GROUP]`, as they are written.
 pub fn user_and_group(word: &CStr) -> (&[u8], Option<&[u8]>) {
-    match split_at(word, b':') {
-        Some((user, group)) => (user, Some(group.to_bytes())),
-        None => (word.to_bytes(), None),
-    }
+    let mut parts = Parts::of(word.to_bytes(), b':');
+    (parts.word(), parts.rest())
 }
 
 /// What of a `USER[:GROUP]` is known without the container's files: the number
@@ -61,19 +59,20 @@ pub const USER_FIELDS: usize = 7;
 pub const GROUP_FIELDS: usize = 4;
 
 /// The lines of one of the files, read one after the other.
+#[repr(C)] // in this order, so that the small fields lie at its start
 pub struct Accounts<'a> {
-    lines: Parts<'a>,
-    /// How many fields each line must have.
-    count: usize,
-    /// The number of the line.
-    pub line: u32,
-    /// Whether it is well-formed, without which the rest says nothing.
-    pub good: bool,
-    fields: [&'a [u8]; USER_FIELDS],
     /// The number of the user or group.
     pub id: u32,
     /// Of a user, the number of the primary group; 0 of a group.
     pub group: u32,
+    /// The number of the line.
+    pub line: u32,
+    /// Whether it is well-formed, without which the rest says nothing.
+    pub good: bool,
+    /// How many fields each line must have.
+    count: usize,
+    lines: Parts<'a>,
+    fields: [&'a [u8]; USER_FIELDS],
 }
 
 impl<'a> Accounts<'a> {
@@ -113,13 +112,12 @@ impl<'a> Accounts<'a> {
     }
 
     /// Goes to the first line with this number, if the word is one, or else with this
-    /// name. `false` if there is none.
+    /// name. `false` if there is none. For a file of which all lines are well-formed.
     #[inline(never)]
     pub fn find(&mut self, wanted: &[u8]) -> bool {
         let number = parse_id(wanted);
         while self.next() {
-            let found = number.map_or(self.name() == wanted, |number| number == self.id);
-            if found && self.good {
+            if number.map_or(self.name() == wanted, |number| number == self.id) {
                 return true;
             }
         }
@@ -147,6 +145,7 @@ impl<'a> Accounts<'a> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::split_at;
     use super::*;
     use proptest::prelude::*;
 

@@ -25,12 +25,13 @@ pub fn parse_whole(text: &[u8]) -> Option<u64> {
 /// A size in bytes: a whole number, and behind it `b`, or `k`, `m` or `g` for powers
 /// of 1024, as docker takes it.
 pub fn parse_size(text: &[u8]) -> Option<u64> {
-    let (digits, shift) = match text {
-        [digits @ .., b'b' | b'B'] => (digits, 0),
-        [digits @ .., b'k' | b'K'] => (digits, 10),
-        [digits @ .., b'm' | b'M'] => (digits, 20),
-        [digits @ .., b'g' | b'G'] => (digits, 30),
-        digits => (digits, 0),
+    let [digits @ .., unit] = text else { return None };
+    let shift = match unit.to_ascii_lowercase() {
+        b'b' => 0,
+        b'k' => 10,
+        b'm' => 20,
+        b'g' => 30,
+        _ => return parse_whole(text),
     };
     parse_whole(digits)?.checked_mul(1 << shift)
 }

@@ -3,6 +3,7 @@
 //! argument of any of its calls has 64 bits and would have to be split.
 
 use core::ffi::{c_int, c_ulong};
+use core::mem::MaybeUninit;
 use core::ptr::null;
 
 use syscalls::Sysno;
@@ -50,10 +51,12 @@ pub struct Status {
 /// fstatfs64(2): `f_type` and `f_flags` of the kernel's `struct statfs64`, which is
 /// twenty-one words, five pairs of which are one number each (asm-generic/statfs.h).
 pub fn file_system_status(fd: c_int) -> Result<(c_ulong, c_ulong)> {
-    let mut words: [c_ulong; 21] = [0; 21];
-    // SAFETY: the kernel fills the structure, which the words are as large as.
-    unsafe { perform!(Sysno::fstatfs64, fd, size_of_val(&words), words.as_mut_ptr()) }?;
-    let [kind, .., flags, _, _, _, _] = words;
+    let mut words = MaybeUninit::<[c_ulong; 21]>::uninit();
+    // SAFETY: on success the kernel has filled the structure, which the words are as large as.
+    let [kind, .., flags, _, _, _, _] = unsafe {
+        perform!(Sysno::fstatfs64, fd, size_of_val(&words), words.as_mut_ptr())?;
+        words.assume_init()
+    };
     Ok((kind, flags))
 }
 

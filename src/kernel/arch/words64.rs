@@ -1,6 +1,7 @@
 //! What processors with words of 64 bits have in common.
 
 use core::ffi::{c_int, c_ulong};
+use core::mem::MaybeUninit;
 use core::ptr::null;
 
 use syscalls::Sysno;
@@ -30,10 +31,12 @@ pub type Status = libc::stat;
 /// words (asm-generic/statfs.h). What libc has differs by C library.
 #[inline(always)]
 pub fn file_system_status(fd: c_int) -> Result<(c_ulong, c_ulong)> {
-    let mut words: [c_ulong; 15] = [0; 15];
-    // SAFETY: the kernel fills the structure, which the words are as large as.
-    unsafe { perform!(Sysno::fstatfs, fd, words.as_mut_ptr()) }?;
-    let [kind, .., flags, _, _, _, _] = words;
+    let mut words = MaybeUninit::<[c_ulong; 15]>::uninit();
+    // SAFETY: on success the kernel has filled the structure, which the words are as large as.
+    let [kind, .., flags, _, _, _, _] = unsafe {
+        perform!(Sysno::fstatfs, fd, words.as_mut_ptr())?;
+        words.assume_init()
+    };
     Ok((kind, flags))
 }
 
