@@ -87,8 +87,6 @@ fn gather() -> Vec<u8> {
             }
         }
     }
-    // Behind the last there is an empty one, so that each list of texts has an end.
-    texts.push('\0');
     texts.into_bytes()
 }
 

@@ -79,15 +79,6 @@ impl Strings {
         assert!(matches!(text.as_bytes(), [.., 0, 0]));
         Strings(text.as_ptr().cast())
     }
-
-    /// Those that bytes begin with, up to an empty one: there is one at their end, or else none
-    /// at all are given.
-    pub fn of(bytes: &'static [u8]) -> Strings {
-        match bytes {
-            [.., 0, 0] => Strings(bytes.as_ptr().cast()),
-            _ => Strings::new("\0\0"),
-        }
-    }
 }
 
 impl Iterator for Strings {

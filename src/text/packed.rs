@@ -6,9 +6,9 @@ use core::num::NonZero;
 
 use super::model::{Counts, Model, PLACES};
 use super::{Parts, Text};
-use crate::kernel::{Once, Strings};
+use crate::kernel::Once;
 
-// `TEXTS`, each with a NUL behind it, the first one and the last empty; and `SQUEEZED`.
+// `TEXTS`, each with a NUL behind it, the first one empty; and `SQUEEZED`.
 include!(concat!(env!("OUT_DIR"), "/texts.rs"));
 
 /// A text that is known when this is compiled.
@@ -79,11 +79,6 @@ impl Packed {
     /// The text.
     pub fn bytes(self) -> &'static [u8] {
         self.list().part(0)
-    }
-
-    /// A text with NULs inside, the last two together, as strings.
-    pub fn strings(self) -> Strings {
-        Strings::of(self.list().0)
     }
 
     /// The text and those that were gathered behind it.
