@@ -150,7 +150,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 pub fn ignored_signals() -> kernel::Result<u64> {
     // SIGKILL and SIGSTOP, bits 8 and 18, cannot be ignored.
     const ANY: u64 = !(1 << 8 | 1 << 18);
-    match status::field(b"SigIgn:\t", parse_hexadecimal) {
+    match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
         Err(Errno::ENODATA) => Ok(ANY),
         found => found,
     }
