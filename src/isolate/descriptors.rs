@@ -135,7 +135,10 @@ fn close_range(first: c_int, last: c_int) -> kernel::Result<bool> {
     if closed != Err(Errno::ENOSYS) {
         return closed.map(|()| true);
     }
-    let size = status::field(b"FDSize:\t", parse_whole)?;
+    let file = status::open()?;
+    let size = status::field(file, b"FDSize:\t", parse_whole);
+    kernel::close(file);
+    let size = size?;
     let mut number = first;
     while number <= last && (number as u64) < size {
         kernel::close(Fd::new(number as usize));

@@ -148,7 +148,7 @@ pub fn search(path: &CStr, name: &CStr, execute: &mut dyn FnMut(&CStr) -> Errno)
 /// The signals that are ignored, a bit each. One look instead of 62 system calls, which
 /// it takes if a long list of groups stands before that line.
 pub fn ignored_signals() -> kernel::Result<u64> {
-    match status::field(b"SigIgn:\t", parse_hexadecimal) {
+    match status::field(status::open()?, b"SigIgn:\t", parse_hexadecimal) {
         Err(Errno::ENODATA) => Ok(ALL_SIGNALS),
         found => found,
     }
