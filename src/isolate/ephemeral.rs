@@ -132,10 +132,12 @@ impl Layers {
             let link = |fd: Fd| Numbered::of(b"/../proc/self/fd/", fd.number() as u32);
             let (name, memory) = (link(lower), link(self.memory));
             let find = || places::find(root, path, None);
+            let target = find()?;
             let mount = |data: &CStr| {
-                mounts::mount_where(&find, c"overlay", 0, data, OVERLAY).map(kernel::close)
+                mounts::mount_where(target, &find, c"overlay", 0, data, OVERLAY).map(kernel::close)
             };
             let covered = self.mount(lower, name.as_c_str(), memory.as_c_str(), &mount);
+            kernel::close(target);
             // What there is no overlay for is refused with this errno.
             if covered != Err(Errno::EINVAL) {
                 return covered;

@@ -185,7 +185,8 @@ pub fn over(
     data: &CStr,
     magic: Magic,
 ) -> kernel::Result<Fd> {
-    mount_where(&|| directory(root, path), kind, flags, data, magic)
+    let find = || directory(root, path);
+    mount_where(find()?, &find, kind, flags, data, magic)
 }
 
 /// Binds a file system of the host's, with all below it, on the directory of the
@@ -197,24 +198,10 @@ fn over_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: Magic) -> kernel::
     Ok(mounted)
 }
 
-/// Mounts a file system on the directory that `find` finds, or with MS_BIND what
-/// lies at the path `kind`. That it lies where the program will look for it is
-/// checked: `find` must then give another device than before, of the right type.
-/// (The host's may have been there before.)
+/// Mounts a file system on a directory, or with MS_BIND what lies at the path `kind`. That it
+/// lies where the program will look for it is checked: `find` must then give another
+/// device than that of the directory, of the right type. (The host's may have been there before.)
 pub fn mount_where(
-    find: &dyn Fn() -> kernel::Result<Fd>,
-    kind: &CStr,
-    flags: MountFlags,
-    data: &CStr,
-    magic: Magic,
-) -> kernel::Result<Fd> {
-    let target = find()?;
-    let mounted = mount_on(target, find, kind, flags, data, magic);
-    kernel::close(target);
-    mounted
-}
-
-fn mount_on(
     target: Fd,
     find: &dyn Fn() -> kernel::Result<Fd>,
     kind: &CStr,

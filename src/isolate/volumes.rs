@@ -88,7 +88,7 @@ fn tmpfs(root: Fd, word: &CStr) -> kernel::Result<()> {
     let flags = options(field(word, 1), &mut data);
     let data = data.as_c_str().ok_or(Errno::EINVAL)?;
     let find = || places::target(root, path.as_bytes(), Some(libc::S_IFDIR));
-    mounts::mount_where(&find, c"tmpfs", flags, data, libc::TMPFS_MAGIC).map(kernel::close)
+    mounts::mount_where(find()?, &find, c"tmpfs", flags, data, libc::TMPFS_MAGIC).map(kernel::close)
 }
 
 /// The flags that the caller's options mean; those of the file system itself are
