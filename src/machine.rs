@@ -23,7 +23,7 @@ const MOUNTS: Strings = Strings::new(concat!(
     "/proc\0proc\0i\0",
     "/sys\0sysfs\0i\0",
     "/dev\0devtmpfs\0d\0",
-    "/dev/pts\0devpts\0d\0",
+    "/dev/pts\0devpts\0p\0",
     "/dev/shm\0tmpfs\0mmode=1777\0",
     "/tmp\0tmpfs\0mmode=1777\0",
     "/run\0tmpfs\0mmode=755\0",
@@ -111,6 +111,7 @@ fn mount(place: &CStr, kind: &CStr, data: &CStr) -> kernel::Result<()> {
     let flags = match data.to_bytes() {
         [b'd', ..] => libc::MS_NOSUID,
         _ if entries > 2 * 24 => return Ok(()),
+        [b'p', ..] => libc::MS_NOSUID,
         [b'm', ..] => libc::MS_NOSUID | libc::MS_NODEV,
         _ => INERT,
     };
