@@ -10,7 +10,7 @@ use crate::isolate::link::Link;
 use crate::kernel::{self, End, Errno, Fd, Pid, STDIN, STDOUT};
 use crate::report::{self, FAILED, Report};
 use crate::steps::Step;
-use crate::text::{Packed, PackedList, Text, pack_list};
+use crate::text::{PackedList, Text, pack_list};
 use crate::undo::{self, Heard};
 
 /// What a line of the status is made of: the first one's, and then that of each of `Figures`.
@@ -146,7 +146,7 @@ pub fn tell_end(config: &Config, status: u8, end: End, heard: &Heard, report: &m
     }
     if killed && !matches!(out_of_memory, 0 | UNKNOWN) {
         let what = c"the program used up its memory and was killed";
-        report::say(&mut report::complaint(what, c"", Packed::NONE));
+        report::say(&mut report::complaint(what, c"", None));
     }
 }
 

@@ -107,7 +107,8 @@ fn mount(place: &CStr, kind: &CStr, data: &CStr) -> kernel::Result<()> {
     let mut buffer = [0; 1024];
     let entries = kernel::read_directory(here, &mut buffer)?.len();
     kernel::close(here);
-    // Of those for itself and what it is in, each takes 24 bytes (struct linux_dirent64).
+    // Of those for itself and what it is in, each takes 24 bytes (struct linux_dirent64). What is
+    // further down the list of these is not mounted over anything else.
     let flags = match data.to_bytes() {
         [b'd', ..] => libc::MS_NOSUID,
         _ if entries > 2 * 24 => return Ok(()),

@@ -610,12 +610,14 @@ impl Place {
         }
         // As thimble leaves it, so that the first run is like the others; or as who delegates does.
         let all = cgroup_v1("unified");
-        for (applies, place) in
-            [(mode.delegated || mode.unmounted, &all), (mode.unmounted, &all.join(&parent))]
-        {
-            if applies {
-                fs::write(place.join("cgroup.subtree_control"), "+hugetlb").unwrap();
-            }
+        let enable = |place: &Path| {
+            fs::write(place.join("cgroup.subtree_control"), "+hugetlb").unwrap();
+        };
+        if mode.delegated || mode.unmounted {
+            enable(&all);
+        }
+        if mode.unmounted {
+            enable(&all.join(&parent));
         }
         Place { mode, directory, parent, program }
     }

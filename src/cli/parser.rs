@@ -39,7 +39,7 @@ pub struct Wrong;
 impl<'a, 'c> Parser<'a, 'c> {
     /// A parser that has read nothing yet.
     pub fn new(words: Argv<'a>, config: &'c mut Config<'a>) -> Parser<'a, 'c> {
-        let usage = Usage { word: c"", value: c"", why: Packed::NONE, nearest: None };
+        let usage = Usage { word: c"", value: c"", why: None, nearest: None };
         Parser { words, config, usage, texts: &[] }
     }
 
@@ -54,7 +54,7 @@ impl<'a, 'c> Parser<'a, 'c> {
     /// Complains about a word that is not known.
     pub fn unknown(&mut self, what: &'static CStr, word: &'a CStr) -> Result<(), Wrong> {
         self.usage.value = word;
-        self.must(what, Packed::NONE)
+        self.must(what, None)
     }
 
     /// Reads options until the first word that is none, or `--`. `Ok(true)` if

@@ -465,6 +465,7 @@ fn sweep(parent: Fd) {
             }
             if let Ok(old) = kernel::open_at(parent, name, libc::O_DIRECTORY) {
                 if kernel::lock(old, false).is_ok() {
+                    // Somebody may be left in it: the next run sweeps again.
                     let _ = kernel::remove_directory(parent, name);
                 }
                 kernel::close(old);

@@ -253,6 +253,7 @@ pub fn takes(signal: c_int, terminal: &Terminal) -> bool {
         }
         // The shell has the terminal, and somebody here wants it: stopped until it is back.
         libc::SIGTTIN | libc::SIGTTOU => {
+            // If it cannot be, who wants the terminal asks again, and stops as before.
             let _ = kernel::stop_self();
         }
         _ => return false,
