@@ -61,6 +61,9 @@ pub fn frame(config: &Config, stop: bool, report: &mut Report) {
     report.step(Step::BlockSignals, kernel::block_signals());
     report.step(Step::ResetChild, kernel::default_action(libc::SIGCHLD));
     kernel::panic_if_asked();
+    // A terminal to stop what runs on it by Ctrl-C. The console need not be one. It is pid 1's:
+    // where the leader of a session ends, what its terminal has not sent yet is thrown away.
+    kernel::take_terminal();
     let child = report.step(Step::Clone, kernel::fork());
     if let Some(child) = child {
         let mut stop = stop.then(|| Stop::new(config, report));
@@ -70,6 +73,7 @@ pub fn frame(config: &Config, stop: bool, report: &mut Report) {
         off::turn_off(config.ending, status, end.signal());
     }
     report.undo.ending = None;
+    kernel::lead_foreground();
     prepare();
 }
 
@@ -126,8 +130,6 @@ pub fn start(config: &Config, caller: Argv, report: &mut Report) -> u8 {
     for file in config.modules.as_slice() {
         report.step_on(Step::LoadModule, file, load(file));
     }
-    // A terminal to stop what runs on it by Ctrl-C. The console need not be one.
-    let _ = kernel::new_session().and_then(|()| kernel::take_terminal());
     let mut words = List::new();
     let environment = collect(caller, &mut words);
     report.step(Step::CollectEnvironment, environment);

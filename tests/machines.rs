@@ -1,6 +1,6 @@
 //! Limits on every layout of cgroups, each in a virtual machine of its own: v2
-//! alone, v1 alone, both, and none mounted. The kernel is Debian's, an older one
-//! than that of the machines this is otherwise tried on.
+//! alone, v1 alone, both, and none mounted, on x86_64 and on aarch64. The kernel is
+//! Debian's, an older one than that of the machines this is otherwise tried on.
 #![cfg(target_arch = "x86_64")]
 
 mod common;
@@ -86,17 +86,28 @@ t unchanged cmp /before /after
 poweroff -f
 "#;
 
-fn boot(layout: &str) -> Tried {
-    static INITRAMFS: OnceLock<Initramfs> = OnceLock::new();
-    let initramfs = INITRAMFS.get_or_init(|| {
-        let initramfs = Initramfs::new(Kind::X86_64);
+/// The kinds of machines, and the initramfs of each.
+fn kinds() -> &'static [(Kind, Initramfs)] {
+    static KINDS: OnceLock<Vec<(Kind, Initramfs)>> = OnceLock::new();
+    let made = |kind| {
+        let initramfs = Initramfs::new(kind);
         initramfs.add("init", format!("#!/bin/busybox sh\n{TRY}{TEST}"));
-        initramfs.pack()
-    });
-    let console = initramfs.boot(&format!("console=ttyS0 layout={layout}"), &[]).out;
-    let found = tried(&console);
-    assert_eq!(found.get("unchanged"), Some(&(0, String::new())), "{layout}: {console}");
-    found
+        (kind, initramfs.pack())
+    };
+    KINDS.get_or_init(|| [Kind::X86_64, Kind::Aarch64].map(made).into())
+}
+
+/// Boots a machine of each kind with this layout; what was tried in each is for the test to look
+/// at.
+fn booted(layout: &str, test: fn(&Tried)) {
+    for (kind, initramfs) in kinds() {
+        let console = initramfs.boot(&format!("{} layout={layout}", kind.console()), &[]).out;
+        println!("{kind:?}: {console}");
+        let found = tried(&console);
+        assert_eq!(found.get("unchanged"), Some(&(0, String::new())), "{layout}");
+        limits_hold(&found);
+        test(&found);
+    }
 }
 
 /// What `check` says of two controllers, where a default run works.
@@ -127,55 +138,55 @@ fn limits_hold(found: &Tried) {
 
 #[test]
 fn limits_hold_on_cgroup_v2_alone_and_it_is_shown_inside() {
-    let found = boot("v2");
-    limits_hold(&found);
-    let get = |name: &str| (found[name].0, found[name].1.as_str());
-    let shown = "memory.max:67108864\ncpu.max:50000 100000\ncpu.weight:20\npids.max:7\n\
-        touch: x: Read-only file system\n";
-    assert_eq!(get("shown"), (1, shown));
-    checks(&found, "check", "v2\n", "v2\n");
-    checks(&found, "user check", "v2\n", "v2\n");
-    checks(&found, "others check", "no: EACCES: ", "no: EACCES: ");
-    assert_eq!(get("user status"), (7, ""));
-    let (status, printed) = get("user pids");
-    assert!(status != 0 && printed.contains("can't fork"), "{printed}");
-    let killed = "thimble: the program used up its memory and was killed\n";
-    assert_eq!(get("user memory"), (137, killed));
-    assert_eq!(get("user swap"), (0, ""));
-    assert_eq!(get("user cpuset"), (0, "Cpus_allowed_list:\t1\n"));
-    assert_eq!(get("user held"), (0, ""));
-    let shown = format!("{shown}sh: can't create pids.max: Read-only file system\n");
-    assert_eq!(get("user shown"), (1, shown.as_str()));
-    // Whose cgroup it is inside is his own outside; nsdelegate is what keeps him to it.
-    let raised = "sh: write error: Operation not permitted\n7\n";
-    assert_eq!(get("user raised"), (0, raised));
-    let (status, printed) = get("user others");
-    assert!(status == 125 && printed.contains("EACCES"), "{printed}");
+    booted("v2", |found| {
+        let get = |name: &str| (found[name].0, found[name].1.as_str());
+        let shown = "memory.max:67108864\ncpu.max:50000 100000\ncpu.weight:20\npids.max:7\n\
+            touch: x: Read-only file system\n";
+        assert_eq!(get("shown"), (1, shown));
+        checks(found, "check", "v2\n", "v2\n");
+        checks(found, "user check", "v2\n", "v2\n");
+        checks(found, "others check", "no: EACCES: ", "no: EACCES: ");
+        assert_eq!(get("user status"), (7, ""));
+        let (status, printed) = get("user pids");
+        assert!(status != 0 && printed.contains("can't fork"), "{printed}");
+        let killed = "thimble: the program used up its memory and was killed\n";
+        assert_eq!(get("user memory"), (137, killed));
+        assert_eq!(get("user swap"), (0, ""));
+        assert_eq!(get("user cpuset"), (0, "Cpus_allowed_list:\t1\n"));
+        assert_eq!(get("user held"), (0, ""));
+        let shown = format!("{shown}sh: can't create pids.max: Read-only file system\n");
+        assert_eq!(get("user shown"), (1, shown.as_str()));
+        // Whose cgroup it is inside is his own outside; nsdelegate is what keeps him to it.
+        let raised = "sh: write error: Operation not permitted\n7\n";
+        assert_eq!(get("user raised"), (0, raised));
+        let (status, printed) = get("user others");
+        assert!(status == 125 && printed.contains("EACCES"), "{printed}");
+    });
 }
 
 #[test]
 fn limits_hold_on_cgroup_v1_alone() {
-    let found = boot("v1");
-    limits_hold(&found);
-    checks(&found, "check", "v1\n", "v1\n");
+    booted("v1", |found| {
+        checks(found, "check", "v1\n", "v1\n");
+    });
 }
 
 #[test]
 fn limits_hold_where_some_controllers_are_of_v1_and_some_of_v2() {
-    let found = boot("hybrid");
-    limits_hold(&found);
-    checks(&found, "check", "v2\n", "v1\n");
+    booted("hybrid", |found| {
+        checks(found, "check", "v2\n", "v1\n");
+    });
 }
 
 #[test]
 fn limits_hold_where_no_cgroup_is_mounted_nor_proc_and_the_host_keeps_its_options() {
-    let found = boot("none");
-    limits_hold(&found);
-    let killed = "thimble: the program used up its memory and was killed\n";
-    checks(&found, "check", "v2\n", "v2\n");
-    for name in ["rootfs", "noproc"] {
-        assert_eq!(found[name], (137, killed.to_string()), "{name}");
-    }
-    assert_eq!(found["empty"], (0, String::new()));
-    assert_eq!(found["delegate"], (0, "nsdelegate\n".to_string()));
+    booted("none", |found| {
+        let killed = "thimble: the program used up its memory and was killed\n";
+        checks(found, "check", "v2\n", "v2\n");
+        for name in ["rootfs", "noproc"] {
+            assert_eq!(found[name], (137, killed.to_string()), "{name}");
+        }
+        assert_eq!(found["empty"], (0, String::new()));
+        assert_eq!(found["delegate"], (0, "nsdelegate\n".to_string()));
+    });
 }

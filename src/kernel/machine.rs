@@ -4,7 +4,7 @@ use core::ffi::c_int;
 
 use syscalls::Sysno;
 
-use super::{Fd, Result, STDIN, arch, call, perform};
+use super::{Fd, Result, STDIN, arch, call, new_process_group, new_session, own_pid, perform};
 
 /// Of `load_module`: the kernel is to decompress it (MODULE_INIT_COMPRESSED_FILE, Linux 5.17).
 pub const COMPRESSED_MODULE: c_int = 4;
@@ -16,11 +16,21 @@ pub fn load_module(file: Fd, flags: c_int) -> Result<()> {
     unsafe { perform!(Sysno::finit_module, file.number(), c"".as_ptr(), flags) }
 }
 
-/// Makes the terminal that is the standard input that of this session (TIOCSCTTY), taken
-/// from another if need be.
-pub fn take_terminal() -> Result<()> {
+/// Begins a session, whose terminal is to be the standard input (TIOCSCTTY), taken from another
+/// if need be. What is no terminal is none.
+pub fn take_terminal() {
+    let _ = new_session();
     // SAFETY: no memory is passed.
-    unsafe { perform!(Sysno::ioctl, STDIN.number(), libc::TIOCSCTTY, 1) }
+    let _ = unsafe { perform!(Sysno::ioctl, STDIN.number(), libc::TIOCSCTTY, 1) };
+}
+
+/// Puts this process into a group of its own, and that into the foreground of this terminal, if
+/// it is one (TIOCSPGRP). SIGTTOU has to be blocked.
+pub fn lead_foreground() {
+    let _ = new_process_group();
+    let group = own_pid();
+    // SAFETY: one pid_t is read.
+    let _ = unsafe { perform!(Sysno::ioctl, STDIN.number(), libc::TIOCSPGRP, &raw const group) };
 }
 
 /// Waits until what was written to a terminal has left (TCSBRK, as tcdrain(3)).

@@ -33,14 +33,25 @@ impl Kind {
             return thimble();
         }
         static BUILT: OnceLock<PathBuf> = OnceLock::new();
-        let build = || {
-            let (project, target) =
-                (Path::new(env!("CARGO_MANIFEST_DIR")), "aarch64-unknown-linux-musl");
-            let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-            let mut build = command(cargo, &["build", "--quiet", "--locked", "--release"]);
-            assert!(build.args(["--target", target]).status().unwrap().success());
-            project.join("target").join(target).join("release/thimble")
-        };
+        BUILT.get_or_init(|| aarch64("target", &[])).clone()
+    }
+
+    /// And the one in which a defence can be left out by name, in THIMBLE_LEAVE_OUT.
+    pub fn thimble_without(self) -> PathBuf {
+        if self == Kind::X86_64 {
+            return thimble_without();
+        }
+        static BUILT: OnceLock<PathBuf> = OnceLock::new();
+        BUILT.get_or_init(|| aarch64("target/leave-out", &["--features", "leave-out"])).clone()
+    }
+
+    /// The probe, of this kind.
+    pub fn probe(self) -> PathBuf {
+        if self == Kind::X86_64 {
+            return probe();
+        }
+        static BUILT: OnceLock<PathBuf> = OnceLock::new();
+        let build = || built_probe("aarch64-linux-gnu-gcc", &[], "target/probe-aarch64");
         BUILT.get_or_init(build).clone()
     }
 
@@ -48,6 +59,17 @@ impl Kind {
     pub fn console(self) -> &'static str {
         if self == Kind::X86_64 { "console=ttyS0" } else { "console=ttyAMA0" }
     }
+}
+
+/// Builds thimble for aarch64, into a directory of the project's, with these words for cargo.
+fn aarch64(directory: &str, words: &[&str]) -> PathBuf {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+    let target = "aarch64-unknown-linux-musl";
+    let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
+    let mut build = command(cargo, &["build", "--quiet", "--locked", "--release"]);
+    build.args(words).args(["--target", target, "--target-dir"]).arg(&directory);
+    assert!(build.status().unwrap().success());
+    directory.join(target).join("release/thimble")
 }
 
 /// A directory that becomes an initramfs. Removed with the value.

@@ -29,8 +29,13 @@ const M32: &[&str] =
 
 /// Builds a static program of C, to run in a container.
 pub fn cc(source: &Path, out: &Path) {
-    let mut cc = command("cc", &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"]);
-    let built = cc.arg(out).arg(source).args(M32).status();
+    compiled("cc", M32, source, out);
+}
+
+/// The same, by a compiler of this name that is told this besides.
+fn compiled(compiler: &str, words: &[&str], source: &Path, out: &Path) {
+    let mut cc = command(compiler, &["-static", "-O1", "-Wall", "-Wextra", "-Werror", "-o"]);
+    let built = cc.arg(out).arg(source).args(words).status();
     assert!(built.unwrap().success(), "cannot build {}", source.display());
 }
 
@@ -482,19 +487,20 @@ pub fn thimble_without() -> PathBuf {
 }
 
 /// What tests/probes/probe.c becomes: a static program to run in a container. Built once for each
-/// run of a test program, and put into its place by a rename.
+/// run of a test program.
 pub fn probe() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    let build = || {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let name = if I686 { "target/probe-i386" } else { "target/probe" };
-        let place = project.join(name);
-        let new = project.join(format!("{name}.{}", std::process::id()));
-        cc(&project.join("tests/probes/probe.c"), &new);
-        fs::rename(new, &place).unwrap();
-        place
-    };
+    let build = || built_probe("cc", M32, if I686 { "target/probe-i386" } else { "target/probe" });
     BUILT.get_or_init(build).clone()
+}
+
+/// Builds the probe by a compiler, into a place of the project's, where it is put by a rename.
+fn built_probe(compiler: &str, words: &[&str], name: &str) -> PathBuf {
+    let project = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let new = project.join(format!("{name}.{}", std::process::id()));
+    compiled(compiler, words, &project.join("tests/probes/probe.c"), &new);
+    fs::rename(new, project.join(name)).unwrap();
+    project.join(name)
 }
 
 /// A root file system of a test's own that holds nothing but the probe and mount points.

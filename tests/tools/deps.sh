@@ -9,9 +9,11 @@ missing=
 for need in cc=gcc strace=strace debootstrap=debootstrap hyperfine=hyperfine \
     newuidmap=uidmap bwrap=bubblewrap unshare=util-linux setpriv=util-linux readelf=binutils \
     python3=python3 dpkg-deb=dpkg ip=iproute2 cpio=cpio crun=crun runc=runc qemu-system-x86_64=qemu-system-x86 \
-    qemu-system-aarch64=qemu-system-arm qemu-riscv64-static=qemu-user-static; do
+    qemu-system-aarch64=qemu-system-arm qemu-riscv64-static=qemu-user-static \
+    aarch64-linux-gnu-gcc=gcc-aarch64-linux-gnu; do
     command -v "${need%%=*}" >/dev/null || missing="$missing ${need#*=}"
 done
+[ -e /usr/aarch64-linux-gnu/lib/libc.a ] || missing="$missing libc6-dev-arm64-cross"
 if [ "${2:-}" = i686 ]; then
     # By themselves, since gcc-multilib cannot be there together with a compiler for others.
     version=$(cc -dumpversion)
