@@ -574,12 +574,12 @@ impl Place {
         for made in ["bin", "proc", "sys", "dev", "tmp", "etc", "below"] {
             fs::create_dir(root.join(made)).unwrap();
         }
-        fs::copy(inside, root.join("bin/inside")).unwrap();
+        copy(inside, root.join("bin/inside"));
         fs::write(path.join("source/file"), "content\n").unwrap();
         symlink("file", path.join("source/link")).unwrap();
         fs::write(path.join("variables"), "B=2\n").unwrap();
         fs::write(path.join("filter"), [6, 0, 0, 0, 0, 0, 0xff, 0x7f]).unwrap(); // allow
-        fs::copy(thimble(), path.join("thimble")).unwrap();
+        copy(thimble(), path.join("thimble"));
         for entry in [path, &root] {
             fs::set_permissions(entry, fs::Permissions::from_mode(0o755)).unwrap();
         }

@@ -197,7 +197,7 @@ fn whatever_fails_or_is_killed_a_line_tells_it_and_the_machine_is_turned_off() {
     let roots: Vec<_> = (0..WORKERS)
         .map(|_| {
             let root = own_root();
-            fs::copy(thimble(), root.path().join("thimble")).unwrap();
+            copy(thimble(), root.path().join("thimble"));
             fs::write(root.path().join("text"), "no module").unwrap();
             root
         })
