@@ -482,8 +482,14 @@ fn stopped_and_continued_it_leaves_the_terminal_to_the_shell_meanwhile() {
         caller.types("fg\n");
         caller.expect("sh\r\n");
         eventually("raw again", || is_raw(caller.slave()));
-        caller.types("stty size; echo inside-$((3+4))\r");
-        caller.expect(&format!("{} 101\r\ninside-7\r\n", 20 + number));
+        let size = format!("{} 101\r\n", 20 + number);
+        eventually("it has the caller's size", || {
+            caller.types("stty size\r");
+            caller.expect("stty size\r\n");
+            caller.expect("in> ").contains(&size)
+        });
+        caller.types("echo inside-$((3+4))\r");
+        caller.expect("\ninside-7\r\n");
         caller.expect("in> ");
     }
     caller.types("exit 3\r");
