@@ -5,6 +5,9 @@
 mod common;
 use common::*;
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
 /// The article's options, with a name of the test's own.
 fn article(name: &str, script: &str) -> Ran {
     sh(&["--bare", "--name", name, "--hostname", "my-container", "--pids-limit", "5"], script)
@@ -59,14 +62,20 @@ fn the_root_is_the_containers() {
 fn proc_is_the_containers_own_and_the_hosts_mounts_never_change() {
     let before = mounts();
     let name = unique_name();
-    let script = "echo /proc/[0-9]*; while read -r _ _ _ _ point _; do echo $point; done < /proc/self/mountinfo; sleep 0.3";
+    let script = "echo /proc/[0-9]*; while read -r _ _ _ _ point _; do echo $point; done < /proc/self/mountinfo; echo on; read x";
     let root = busybox();
     let words = ["run", "--bare", "--name", &name, root.to_str().unwrap(), "sh", "-c", script];
-    let child = command(thimble(), &words).stdout(std::process::Stdio::piped()).spawn().unwrap();
-    std::thread::sleep(std::time::Duration::from_millis(150));
+    let mut command = command(thimble(), &words);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let mut out = String::new();
+    while !out.ends_with("on\n") {
+        assert!(output.read_line(&mut out).unwrap() > 0, "{out}");
+    }
     assert_eq!(mounts(), before, "while it runs");
-    let out = Ran::of(child.wait_with_output().unwrap()).good();
-    assert_eq!(out, "/proc/1 /proc/2\n/\n/proc\n");
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "the end of its input");
+    assert_eq!(out, "/proc/1 /proc/2\n/\n/proc\non\n");
     assert_eq!(mounts(), before, "afterwards");
 }
 
@@ -76,7 +85,7 @@ fn a_fork_beyond_the_limit_of_five_is_refused_and_the_cgroup_says_so() {
     let place = cgroup_v1("pids").join(&name);
     // pid 1, the shell, its subshell and two children are five; the third child is one too
     // many. The subshell gives up, and one more child of the shell is five again.
-    let script = "(sleep 3 & sleep 3 & sleep 3 & wait); sleep 2 & wait $!; exit 9";
+    let script = "(sleep 60 & sleep 60 & sleep 60 & wait); sleep 60 & read x; exit 9";
     let root = busybox();
     let words = [
         "run",
@@ -90,7 +99,8 @@ fn a_fork_beyond_the_limit_of_five_is_refused_and_the_cgroup_says_so() {
         "-c",
         script,
     ];
-    let child = command(thimble(), &words).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut command = command(thimble(), &words);
+    let child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let read = |file: &str| std::fs::read_to_string(place.join(file)).unwrap_or_default();
     eventually("the limit is hit", || read("pids.events") == "max 1\n");
     assert_eq!(read("pids.max"), "5\n");

@@ -59,7 +59,7 @@ impl Scene {
     fn new(caller: Caller, options: &[&str], left_out: &'static str) -> Scene {
         let place = tempfile::tempdir().unwrap();
         let program = if left_out.is_empty() { thimble() } else { thimble_without() };
-        fs::copy(program, place.path().join("thimble")).unwrap();
+        copy(program, place.path().join("thimble"));
         fs::rename(probe_root().keep(), place.path().join("root")).unwrap();
         fs::create_dir(place.path().join("outside")).unwrap();
         fs::write(place.path().join("mark"), "the caller's\n").unwrap();
@@ -606,6 +606,8 @@ attacks! {
             let user = scene.owner().to_string();
             let words = ["--reuid", &user, "--regid", &user, "--clear-groups", "sleep", "60"];
             let other = Running::new(command("setpriv", &words));
+            let exe = format!("/proc/{}/exe", other.0.id());
+            eventually("it is his", || fs::read_link(&exe).is_ok_and(|exe| exe.ends_with("sleep")));
             scene.probe(&["process", &other.0.id().to_string()])
         };
     the_hosts_network:

@@ -500,7 +500,7 @@ fn a_container_runs_in_a_container_that_may() {
         let copy = tempfile::tempdir().unwrap();
         fs::set_permissions(copy.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
             .unwrap();
-        fs::copy(thimble(), copy.path().join("thimble")).unwrap();
+        common::copy(thimble(), copy.path().join("thimble"));
         let volume = format!("{}:/runner:ro", copy.path().display());
         let inner = ["/runner/thimble", "run", "--bare", "/", "ps", "-o", "pid,comm"];
         let out = caller.run(&["--privileged", "-v", &volume], &inner).good();

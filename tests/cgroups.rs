@@ -9,8 +9,8 @@ use std::io::Write;
 use std::os::unix::fs::chown;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
+use std::time::Instant;
 
 /// The mount point of a hierarchy of this host: cgroup v1 with this controller,
 /// or the one of cgroup v2.
@@ -44,7 +44,7 @@ fn v2() -> (PathBuf, &'static str) {
 
 #[test]
 fn a_fork_bomb_stays_within_its_limit() {
-    let ran = sh(&["--pids-limit", "6"], "f() { sleep 1 & f; }; f; exit 9");
+    let ran = sh(&["--pids-limit", "6"], "f() { sleep 60 & f; }; f; exit 9");
     assert_ne!(ran.status, Some(0));
     assert!(ran.err.contains("can't fork"), "{ran:?}");
 }
@@ -99,10 +99,10 @@ fn the_files_hold_what_was_asked_for() {
             "--pids-limit",
             "7",
             root.to_str().unwrap(),
-            "sleep",
-            "1",
+            "cat",
         ],
     )
+    .stdin(Stdio::piped())
     .spawn()
     .unwrap();
     eventually("it runs", || {
@@ -137,15 +137,14 @@ fn a_spinning_program_is_held_to_its_share_of_a_processor() {
     )
     .spawn()
     .unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
     let place = hierarchy("cpu").join(&name);
-    let procs = fs::read_to_string(place.join("cgroup.procs")).unwrap();
     // Fields 14 and 15 of proc_pid_stat(5), in hundredths of a second.
-    let used: u64 = procs
-        .lines()
-        .map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")).unwrap())
-        .map(|stat| {
-            stat.rsplit(')')
+    let used = || -> u64 {
+        let procs = fs::read_to_string(place.join("cgroup.procs")).unwrap_or_default();
+        let stats = procs.lines().map(|pid| fs::read_to_string(format!("/proc/{pid}/stat")));
+        let times = stats.map(|stat| {
+            stat.unwrap()
+                .rsplit(')')
                 .next()
                 .unwrap()
                 .split(' ')
@@ -153,13 +152,16 @@ fn a_spinning_program_is_held_to_its_share_of_a_processor() {
                 .take(2)
                 .map(|n| n.parse::<u64>().unwrap())
                 .sum::<u64>()
-        })
-        .sum();
-    let passed = start.elapsed().as_millis() as u64 / 10;
+        });
+        times.sum()
+    };
+    // Whoever has the processor meanwhile, it only takes longer.
+    eventually("it has spun for 0.3 s", || used() >= 30);
+    let (passed, used) = (start.elapsed().as_millis() as u64 / 10, used());
     child.kill().unwrap();
     child.wait().unwrap();
     eventually("the cgroup can go", || fs::remove_dir(&place).is_ok());
-    assert!(used > 0 && used < passed / 3, "{used} of {passed}");
+    assert!(used < passed / 3, "{used} of {passed}");
 }
 
 #[test]
@@ -218,8 +220,9 @@ fn cgroup_v2_beside_v1_is_found_for_the_controllers_that_it_has() {
     let root = busybox();
     let child = command(
         thimble(),
-        &["run", "--name", &name, "--cgroup-conf", setting, root.to_str().unwrap(), "sleep", "0.5"],
+        &["run", "--name", &name, "--cgroup-conf", setting, root.to_str().unwrap(), "cat"],
     )
+    .stdin(Stdio::piped())
     .spawn()
     .unwrap();
     eventually("it runs in it", || {
@@ -240,9 +243,8 @@ fn a_file_that_every_cgroup_has_is_written_also_where_no_other_setting_is() {
     let v1 = hierarchy("pids").join("cgroup.clone_children").exists();
     let (file, value) = if v1 { ("cgroup.clone_children", "1") } else { ("cgroup.max.depth", "5") };
     let setting = format!("{file}={value}");
-    let words =
-        ["run", "--name", &name, "--cgroup-conf", &setting, root.to_str().unwrap(), "sleep", "0.5"];
-    let child = command(thimble(), &words).spawn().unwrap();
+    let words = ["run", "--name", &name, "--cgroup-conf", &setting, root.to_str().unwrap(), "cat"];
+    let child = command(thimble(), &words).stdin(Stdio::piped()).spawn().unwrap();
     eventually("it runs in it", || {
         fs::read_to_string(place.join("cgroup.procs")).is_ok_and(|list| list.lines().count() == 2)
     });
@@ -278,8 +280,12 @@ fn what_a_killed_thimble_leaves_the_next_one_sweeps_and_the_living_stay() {
         || fs::read_dir(&parent).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
     let mut killed = start("60");
     let mut living = start("60");
-    eventually("both run", || directories() == 2);
-    std::thread::sleep(Duration::from_millis(100));
+    eventually("both run", || {
+        [&killed, &living].iter().all(|child| {
+            let inside = parent.join(format!("thimble-{}/cgroup.procs", child.id()));
+            fs::read_to_string(inside).is_ok_and(|list| list.lines().count() == 2)
+        })
+    });
     killed.kill().unwrap();
     killed.wait().unwrap();
     let left = parent.join(format!("thimble-{}", killed.id()));
@@ -318,7 +324,7 @@ fn where_no_cgroup_is_mounted_limits_hold_and_the_host_stays_as_it_is() {
     // In a mount namespace without any cgroups; the host sees them in its own.
     for (proc, words, script, status, says) in [
         (true, "-m 32m", "a=xxxxxxxxxxxxxxxx; while :; do a=$a$a; done", 137, "used up its memory"),
-        (true, "--pids-limit 6", "f() { sleep 1 & f; }; f; exit 9", 2, "can't fork"),
+        (true, "--pids-limit 6", "f() { sleep 60 & f; }; f; exit 9", 2, "can't fork"),
         (true, "--cpuset-cpus 0", "grep Cpus_allowed_list /proc/self/status", 0, "list:\t0\n"),
         (false, "--cpus 0.5 -m 32m --pids-limit 6", "echo well", 0, "well"),
     ] {
@@ -338,11 +344,12 @@ fn where_no_cgroup_is_mounted_limits_hold_and_the_host_stays_as_it_is() {
     }
     let script = format!(
         "umount -R /sys/fs/cgroup && exec {} run --name {name} --cgroupns host --cgroup-conf {setting} \
-         {root} sh -c 'cat /proc/self/cgroup; sleep 0.5'",
+         {root} sh -c 'cat /proc/self/cgroup; cat'",
         thimble.display()
     );
     let child = command("unshare", &["-m", "sh", "-c", &script])
-        .stdout(std::process::Stdio::piped())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let place = unified.join(&name);
@@ -435,8 +442,9 @@ fn an_ordinary_user_has_limits_in_a_cgroup_of_his_own() {
     let with = |rest: &[&'static str]| [&options[..], &[root], rest].concat();
     // What it is meanwhile, seen by another process.
     let name = unique_name();
-    let words = [&["--name", &name][..], &with(&["sleep", "0.5"])].concat();
-    let child = own.thimble(&user, "", "exec", &words).spawn().unwrap();
+    let words = [&["--name", &name][..], &with(&["cat"])].concat();
+    let mut held = own.thimble(&user, "", "exec", &words);
+    let child = held.stdin(Stdio::piped()).spawn().unwrap();
     let place = own.0.join(&name);
     eventually("it runs in it", || {
         fs::read_to_string(place.join("cgroup.procs")).is_ok_and(|list| list.lines().count() == 2)
@@ -535,8 +543,9 @@ fn a_users_container_cannot_raise_its_own_limits_unless_it_may_mount() {
     for name in ["a b:c\\040", "_thimble_", "x_thimble", "-n"] {
         let odd = Delegated::at(own.0.join(name));
         let place = odd.0.join("container");
-        let words = [&limit[..], &["--name=container", root.to_str().unwrap(), "sleep", "0.3"]];
-        let child = odd.thimble(&user, "", "exec", &words.concat()).spawn().unwrap();
+        let words = [&limit[..], &["--name=container", root.to_str().unwrap(), "cat"]];
+        let mut held = odd.thimble(&user, "", "exec", &words.concat());
+        let child = held.stdin(Stdio::piped()).spawn().unwrap();
         eventually("it is there", || place.join(file).exists());
         assert_eq!(Ran::of(child.wait_with_output().unwrap()).good(), "");
         assert_eq!(odd.inside(), "");
@@ -552,7 +561,8 @@ fn an_ordinary_user_has_limits_in_cgroup_v1_beside_his_other_processes() {
     let user = Ordinary::new();
     let root = user.root();
     let own = Delegated::below(&cgroup_v1("pids"));
-    let bomb = ["--pids-limit", "6", root.to_str().unwrap(), "sh", "-c", "f() { sleep 1 & f; }; f"];
+    let bomb =
+        ["--pids-limit", "6", root.to_str().unwrap(), "sh", "-c", "f() { sleep 60 & f; }; f"];
     for between in ["exec", ""] {
         let ran = Ran::of(own.thimble(&user, "", between, &bomb).output().unwrap());
         assert!(ran.err.contains("can't fork"), "{ran:?}");

@@ -193,8 +193,8 @@ fn a_pid_that_cannot_be_printed_is_of_no_container() {
 fn a_caller_that_is_killed_before_it_is_told_leaves_no_container() {
     let (name, mark) = (unique_name(), format!("43{}", std::process::id()));
     let root = busybox();
-    // Every execve(2) but thimble's own, the first of each process, takes two seconds.
-    let inject = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=execveat,execve:delay_enter=2s"];
+    // Every execve(2) but thimble's own, the first of each process, takes five seconds.
+    let inject = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=execveat,execve:delay_enter=5s"];
     let mut caller = command("strace", &inject)
         .arg(thimble())
         .args(["run", "-d", "--name", &name, "--pids-limit", "9", root.to_str().unwrap()])

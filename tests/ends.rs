@@ -33,6 +33,18 @@ impl Caller {
         assert_eq!(running.line(), "ready", "{:?}", running.wait());
         running
     }
+
+    /// One that has a second, and has said in time that it is running; or more seconds, on a
+    /// machine with much else to do.
+    fn start_timed(&self, options: &[&str], script: &str) -> Running {
+        let script = format!("{script}\n{LOOP}");
+        let start = |seconds: &&str| {
+            let options = [&["--timeout", *seconds], options].concat();
+            let mut running = Running::new(self.command(&options, &script));
+            (running.line() == "ready").then_some(running)
+        };
+        ["1", "5", "25"].iter().find_map(start).expect("it runs in time")
+    }
 }
 
 const LOOP: &str = "echo ready; while :; do sleep 0.02; done";
@@ -45,10 +57,10 @@ fn trap(signals: &[&str]) -> String {
 #[test]
 fn a_program_whose_time_is_up_is_stopped_and_its_status_is_124() {
     for caller in callers() {
-        let ran = caller.start(&["--timeout", "1"], &trap(&["TERM"])).wait();
+        let ran = caller.start_timed(&[], &trap(&["TERM"])).wait();
         assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (Some(124), "got TERM\n", ""));
-        let options = ["--timeout=1", "--stop-signal=sigusr2"];
-        let ran = caller.start(&options, &trap(&["TERM", "USR2"])).wait();
+        let options = ["--stop-signal=sigusr2"];
+        let ran = caller.start_timed(&options, &trap(&["TERM", "USR2"])).wait();
         assert_eq!((ran.status, ran.out.as_str()), (Some(124), "got USR2\n"));
     }
 }
@@ -58,7 +70,7 @@ fn one_that_goes_on_after_the_stop_signal_is_killed_with_all_of_its_own() {
     for caller in callers() {
         let mark = format!("41{}", std::process::id());
         let script = format!("trap 'echo got TERM' TERM; setsid sleep {mark} &");
-        let ran = caller.start(&["--timeout", "1", "--stop-timeout", "1"], &script).wait();
+        let ran = caller.start_timed(&["--stop-timeout", "5"], &script).wait();
         assert_eq!((ran.status, ran.out.as_str(), ran.err.as_str()), (Some(124), "got TERM\n", ""));
         assert_eq!(processes_with(&format!("sleep {mark}")), [""; 0]);
     }
@@ -109,7 +121,7 @@ fn a_real_time_signal_stops_as_well() {
 #[test]
 fn a_second_stop_reaches_the_program_too_and_does_not_lengthen_its_grace() {
     for caller in callers() {
-        let mut running = caller.start(&["--stop-timeout", "1"], "trap 'echo got TERM' TERM");
+        let mut running = caller.start(&["--stop-timeout", "5"], "trap 'echo got TERM' TERM");
         // As long as it takes, and more often than once a second.
         for _ in 0..2 {
             running.signal(libc::SIGTERM);
@@ -138,7 +150,7 @@ fn a_program_that_has_no_grace_is_killed_at_once() {
 
 #[test]
 fn time_is_up_also_where_signals_come_all_the_time() {
-    let mut running = Caller::Root.start(&["--timeout", "1"], &trap(&["TERM"]));
+    let mut running = Caller::Root.start_timed(&[], &trap(&["TERM"]));
     eventually("it ends", || {
         for _ in 0..10_000 {
             running.signal(libc::SIGWINCH);
@@ -295,7 +307,7 @@ fn a_caller_that_ends_before_the_kernel_knows_is_noticed() {
     let (log, told) = (place.path().join("log"), place.path().join("told"));
     // The tracer is not the parent (-D), and delays the call by which the kernel gets to know.
     let script = format!(
-        "strace -D -o {log} -e trace=getppid,prctl -e inject=prctl:delay_enter=1s:when=1 \
+        "strace -D -o {log} -e trace=getppid,prctl -e inject=prctl:delay_enter=5s:when=1 \
          {} run --die-with-parent {} true 2>{told} &
          until grep -q getppid {log} 2>/dev/null; do sleep 0.01; done",
         thimble().display(),

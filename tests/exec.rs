@@ -279,7 +279,7 @@ fn only_pid_1_of_a_container_of_this_program_is_entered() {
     // Somebody else's, and another copy of this program's.
     let other = tempfile::tempdir().unwrap();
     let copy = other.path().join("thimble");
-    fs::copy(thimble(), &copy).unwrap();
+    common::copy(thimble(), &copy);
     let mut theirs = command("unshare", &["--pid", "--fork", "--mount-proc", "sh", "-c", READY]);
     theirs.stderr(Stdio::null());
     let mut run = command(&copy, &["run"]);
@@ -313,7 +313,8 @@ fn a_container_that_is_not_set_up_yet_is_not_entered() {
     let mut first = String::new();
     eventually("pid 1 is frozen", || {
         first = fs::read_to_string(&inside).unwrap_or_default().trim().into();
-        !first.is_empty()
+        let state = fs::read_to_string(freezer.join(&name).join("freezer.state"));
+        !first.is_empty() && state.is_ok_and(|state| state == "FROZEN\n")
     });
     let line = format!(
         "thimble: find the program of process {first}: EAGAIN: Resource temporarily unavailable\n\
@@ -560,7 +561,7 @@ impl Watched {
     fn new(user: bool, left_out: &'static str) -> Watched {
         let place = tempfile::tempdir().unwrap();
         let program = if left_out.is_empty() { thimble() } else { thimble_without() };
-        fs::copy(program, place.path().join("thimble")).unwrap();
+        copy(program, place.path().join("thimble"));
         fs::rename(probe_root().keep(), place.path().join("root")).unwrap();
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let trap = place.path().join("root/bin/trap");

@@ -14,7 +14,7 @@ struct Place(tempfile::TempDir);
 impl Place {
     fn new(program: &Path) -> Place {
         let root = own_root();
-        std::fs::copy(program, root.path().join("thimble")).unwrap();
+        copy(program, root.path().join("thimble"));
         Place(root)
     }
 
@@ -126,13 +126,20 @@ fn what_a_machine_needs_is_mounted_and_what_is_there_stays() {
 #[test]
 fn orphans_are_reaped_and_the_rest_ends_with_the_command() {
     let place = Place::new(&thimble());
-    let script = "(sh -c 'sleep 0.1; exit 3' & ) ; (sleep 54321 &); sleep 0.5; ps -o stat | grep Z";
-    let (ended, _, printed) = place.ends(&["sh", "-c", script]);
+    let mark = format!("46{}", std::process::id());
+    // Until pid 1 has two children left, the script and what sleeps: a zombie would be one, too,
+    // which is not waited for without end.
+    let script = format!(
+        "(sh -c 'sleep 0.1; exit 3' &); (sleep {mark} &); i=0; \
+         while [ $i -lt 1000 ] && [ $(wc -w </proc/1/task/1/children) -gt 2 ]; do \
+         i=$((i+1)); sleep 0.02; done; ps -o stat | grep Z"
+    );
+    let (ended, _, printed) = place.ends(&["sh", "-c", &script]);
     assert_eq!(
         (ended, printed.as_str()),
         (Some(libc::SIGINT), "\nthimble-result: exit=1 signal=0\n")
     );
-    assert_eq!(processes_with("sleep 54321"), Vec::<String>::new());
+    assert_eq!(processes_with(&format!("sleep {mark}")), Vec::<String>::new());
 }
 
 #[test]

@@ -191,13 +191,14 @@ fn wrong(mode: &Mode, (call, fault): (&Call, Fault), run: &Run, usual: &Run) -> 
 
 #[test]
 fn whatever_fails_or_is_killed_a_line_tells_it_and_the_machine_is_turned_off() {
-    let fault = Path::new(env!("CARGO_TARGET_TMPDIR")).join("init.fault");
+    let place = tempfile::tempdir().unwrap();
+    let fault = place.path().join("fault");
     cc(Path::new("tests/tools/fault.c"), &fault);
     // All before the first case, so that no process ever has the program open for writing.
     let roots: Vec<_> = (0..WORKERS)
         .map(|_| {
             let root = own_root();
-            fs::copy(thimble(), root.path().join("thimble")).unwrap();
+            copy(thimble(), root.path().join("thimble"));
             fs::write(root.path().join("text"), "no module").unwrap();
             root
         })

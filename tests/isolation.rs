@@ -173,17 +173,21 @@ fn controllers_that_share_a_hierarchy_share_the_directory() {
 fn no_mount_reaches_a_shared_host_mount() {
     // thimble in a mount namespace of its own in which everything is shared.
     let root = busybox();
+    let (place, mark) = (tempfile::tempdir().unwrap(), unique_name());
     let script = format!(
-        "mount --make-rshared / && before=$(cat /proc/self/mountinfo) && \
-         {} run --privileged {} sh -c 'mount -t tmpfs none /tmp; sleep 0.3' & sleep 0.15; \
-         cat /proc/self/mountinfo > /proc/self/fd/1; wait",
+        "mount --make-rshared / && mkfifo {place}/on {place}/go || exit; \
+         {} run --privileged {} sh -c 'mount -t tmpfs {mark} /tmp && echo on; read x' \
+         >{place}/on <>{place}/go & read on <{place}/on; echo $on; \
+         cat /proc/self/mountinfo; echo 1<>{place}/go; wait",
         thimble().display(),
-        root.display()
+        root.display(),
+        place = place.path().display(),
     );
     let out =
         Ran::of(command("unshare", &["--mount", "sh", "-c", &script]).output().unwrap()).good();
+    assert!(out.starts_with("on\n") && out.contains(" / / "), "{out}");
     assert!(!out.contains(root.to_str().unwrap()), "{out}");
-    assert!(!out.contains("/tmp - tmpfs"), "{out}");
+    assert!(!out.contains(&mark), "{out}");
 }
 
 #[test]
@@ -201,8 +205,8 @@ fn limits_are_in_place_before_the_first_step() {
         let root = busybox();
         let mut words = vec!["run"];
         words.extend(options);
-        words.extend([root.to_str().unwrap(), "/bin/sh", "-c", "sleep 0.3"]);
-        command(thimble(), &words).spawn().unwrap()
+        words.extend([root.to_str().unwrap(), "cat"]);
+        command(thimble(), &words).stdin(std::process::Stdio::piped()).spawn().unwrap()
     };
     let pids = cgroup_v1("pids").join(&name);
     let memory = cgroup_v1("memory").join(&name);

@@ -50,9 +50,10 @@ fn with_the_hosts_pid_namespace_it_ends_by_the_cgroup() {
 #[test]
 fn orphans_are_reaped() {
     // Ten orphans that end while the program lives: none stays as a zombie.
-    let script =
-        "for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.1 &); done; sleep 0.4; ps -o stat,comm; exit 6";
-    let ran = sh(&[], script);
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 0.1 &); done; \
+                  while [ $(wc -w </proc/1/task/1/children) -gt 1 ]; do sleep 0.02; done; \
+                  ps -o stat,comm; exit 6";
+    let ran = start(&[], script).wait();
     // The program lived on, and saw no zombie.
     assert_eq!(ran.status, Some(6));
     assert!(ran.out.contains("ps\n") && !ran.out.contains('Z'), "{ran:?}");
@@ -64,15 +65,13 @@ fn signals_reach_the_program() {
         let script = format!(
             "trap 'echo got {signal}; exit 3' {signal}; echo ready; while :; do sleep 0.02; done"
         );
-        let child = start(&["--bare"], &script);
+        let mut child = start(&["--bare"], &script);
         let pid = child.id().to_string();
-        // Once the program runs, its pid 1 is there: give the shell time to set its trap.
-        eventually("the program runs", || processes_with(&format!("got {signal}")).len() >= 3);
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        assert_eq!(child.line(), "ready");
         let sent = command("kill", &[&format!("-{signal}"), &pid]).status().unwrap();
         assert!(sent.success());
         let ran = child.wait();
-        assert_eq!((ran.status, ran.out), (Some(3), format!("ready\ngot {signal}\n")), "{signal}");
+        assert_eq!((ran.status, ran.out), (Some(3), format!("got {signal}\n")), "{signal}");
     }
 }
 
@@ -80,9 +79,10 @@ fn signals_reach_the_program() {
 fn with_verbose_and_nobody_who_reads_it_it_ends_all_the_same() {
     // A reader that goes, as `head` does: each further line that is told is a SIGPIPE.
     let root = busybox();
-    let script = "sleep 0.5; exit 3";
+    let script = "read x; exit 3";
     let words = ["run", "--verbose", root.to_str().unwrap(), "/bin/sh", "-c", script];
-    let mut running = command(thimble(), &words).stderr(Stdio::piped()).spawn().unwrap();
+    let mut running =
+        command(thimble(), &words).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut reader = running.stderr.take().unwrap();
     let (mut told, mut byte) = (Vec::new(), [0]);
     while !told.ends_with(b"thimble: program pid: 2\n") {
@@ -92,8 +92,9 @@ fn with_verbose_and_nobody_who_reads_it_it_ends_all_the_same() {
     drop(reader);
     // To be told of, on both sides.
     assert!(command("kill", &["-WINCH", &running.id().to_string()]).status().unwrap().success());
+    drop(running.stdin.take());
     let start = std::time::Instant::now();
-    while running.try_wait().unwrap().is_none() && start.elapsed().as_secs() < 10 {
+    while running.try_wait().unwrap().is_none() && start.elapsed().as_secs() < 30 {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let _ = running.kill(); // if it has not ended
@@ -119,8 +120,7 @@ fn with_the_hosts_pid_namespace_a_killed_host_side_takes_the_program_along() {
         let name = unique_name();
         let options = ["--pid", "host", "--pids-limit", "-1", "--name", &name, "-u", user];
         let child = start(&options, &format!("exec sleep {mark}"));
-        eventually("it runs", || !processes_with(&format!("sleep {mark}")).is_empty());
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        eventually("it runs", || !processes_of(&format!("sleep {mark}")).is_empty());
         child.kill();
         eventually("the program is gone", || processes_with(&format!("sleep {mark}")).is_empty());
         // The cgroup stays, as the README says.

@@ -196,28 +196,11 @@ fn signals_reach_a_program_of_another_user() {
     // pid 1 is root without most of its rights; the program is not root.
     let ran = sh(&["-u", "1000", "--cap-drop", "ALL"], "kill -TERM $$; sleep 1");
     assert_eq!(ran.status, Some(143));
-    let root = busybox();
-    let script = "trap 'exit 3' USR1; while :; do sleep 0.02; done";
-    let mark = unique_name();
-    let words = [
-        "run",
-        "-u",
-        "1000",
-        "--cap-drop",
-        "ALL",
-        "--name",
-        &mark,
-        root.to_str().unwrap(),
-        "sh",
-        "-c",
-        script,
-        &mark,
-    ];
-    let child = command(thimble(), &words).spawn().unwrap();
-    eventually("it runs", || processes_with(&mark).len() >= 3);
-    std::thread::sleep(std::time::Duration::from_millis(100));
-    command("kill", &["-USR1", &child.id().to_string()]).status().unwrap();
-    assert_eq!(Ran::of(child.wait_with_output().unwrap()).status, Some(3));
+    let script = "trap 'exit 3' USR1; echo ready; while :; do sleep 0.02; done";
+    let mut running = start(&["-u", "1000", "--cap-drop", "ALL"], script);
+    assert_eq!(running.line(), "ready");
+    running.signal(libc::SIGUSR1);
+    assert_eq!(running.wait().status, Some(3));
 }
 
 #[test]

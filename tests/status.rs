@@ -139,17 +139,10 @@ fn a_signal_is_told_from_a_status_that_looks_like_one() {
     let (child, mut reader) = start(&[], &busybox(), &["sleep", "60"]);
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
-    let pid = number(&parsed(&line)[0], "child-pid").to_string();
-    eventually("the program runs", || {
-        fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).is_ok_and(|list| {
-            list.split(' ').any(|child| {
-                fs::read(format!("/proc/{child}/cmdline"))
-                    .is_ok_and(|line| line.starts_with(b"sleep"))
-            })
-        })
-    });
-    std::thread::sleep(std::time::Duration::from_millis(50));
-    assert!(command("kill", &["-9", &pid]).status().unwrap().success());
+    let pid = number(&parsed(&line)[0], "child-pid") as u32;
+    // It has told by then that the program runs.
+    eventually("it waits for the program", || waits(pid));
+    assert!(command("kill", &["-9", &pid.to_string()]).status().unwrap().success());
     let mut rest = String::new();
     reader.read_to_string(&mut rest).unwrap();
     let last = parsed(&rest).remove(0);
@@ -322,10 +315,13 @@ fn a_descriptor_that_cannot_be_written_to_is_refused() {
 
 #[test]
 fn a_reader_that_goes_away_is_told_of_and_the_programs_status_stays() {
-    let (child, mut reader) = start(&[], &busybox(), &["sh", "-c", "sleep 0.2; exit 6"]);
+    let mut command = command(thimble(), &["run", "--json-status-fd", &FD.to_string()]);
+    command.arg(busybox()).args(["sh", "-c", "read x; exit 6"]).stdin(Stdio::piped());
+    let (mut child, mut reader) = start_command(command);
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
     drop(reader);
+    drop(child.stdin.take());
     let ran = Ran::of(child.wait_with_output().unwrap());
     let err = "thimble: write to --json-status-fd: EPIPE: Broken pipe\n";
     assert_eq!((ran.status, ran.err.as_str()), (Some(6), err));

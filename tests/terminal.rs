@@ -123,7 +123,7 @@ impl Caller {
         };
         let start = std::time::Instant::now();
         while !look() {
-            let late = start.elapsed() > std::time::Duration::from_secs(10);
+            let late = start.elapsed() > std::time::Duration::from_secs(30);
             assert!(!late, "{text:?} is not shown: {:?}", self.text());
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
@@ -139,20 +139,20 @@ impl Caller {
 
     /// Types a line into a shell, and gives what it shows up to when it is ready again.
     fn line(&mut self, line: &str) -> String {
-        // The shell says that it is ready before it is, on a machine with much to do.
-        std::thread::sleep(std::time::Duration::from_millis(30));
+        let echo = format!("{line}\r\n");
         self.types(&format!("{line}\r"));
-        self.expect(&format!("{line}\r\n"));
-        self.expect("ready> ")
+        self.expect(&echo);
+        let shown = self.expect("ready> ");
+        // The shell says that it is ready before it is: then the terminal shows the line as well.
+        shown.rsplit(&echo).next().unwrap().into()
     }
 
     /// Types a command into a shell, and Ctrl-Z once it runs.
     fn stops(&mut self, command: &str) {
         self.types(&format!("{command}\r"));
         self.expect(&format!("{command}\r\n"));
-        // Its process group has the terminal once it is there.
-        eventually("it runs", || !processes_with(command).is_empty());
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        // Its process group has the terminal before it is executed.
+        eventually("it runs", || !processes_of(command).is_empty());
         self.types("\x1a");
         self.expect("Stopped");
         self.expect("ready> ");
@@ -169,7 +169,7 @@ impl Caller {
         let start = std::time::Instant::now();
         while ended.is_none() {
             ended = self.child.try_wait().unwrap();
-            let late = start.elapsed() > std::time::Duration::from_secs(10);
+            let late = start.elapsed() > std::time::Duration::from_secs(30);
             assert!(!late, "it does not end: {:?}", self.text());
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
@@ -211,7 +211,7 @@ fn children(pid: u32) -> Vec<u32> {
 
 const INSIDE: &str = "tty; stty size; test -t 0 && test -t 1 && test -t 2 && echo three; \
     echo to tty >/dev/tty; stat -c '%u %t %T' /dev/pts/0 /dev/console; echo to console >/dev/console; \
-    ps -o pid,tty,comm; sleep 0.1; ls /dev/pts";
+    ps -o pid,tty,comm; ls /dev/pts";
 
 #[test]
 fn the_program_has_a_terminal_of_the_containers_own() {
@@ -283,13 +283,14 @@ fn a_shell_has_job_control() {
         let mut caller = Caller::shell(options);
         assert!(!caller.text().contains("can't access tty"), "{:?}", caller.text());
         assert!(is_raw(caller.slave()));
-        caller.stops("sleep 1000");
+        let mark = format!("sleep 64{}", std::process::id());
+        caller.stops(&mark);
         let jobs = caller.line("jobs");
-        assert!(jobs.contains("Stopped") && jobs.contains("sleep 1000"), "{jobs}");
+        assert!(jobs.contains("Stopped") && jobs.contains(&mark), "{jobs}");
         caller.line("bg >/dev/null");
         assert!(!caller.line("jobs").contains("Stopped"));
         caller.types("fg\r");
-        caller.expect("sleep 1000\r\n");
+        caller.expect(&format!("{mark}\r\n"));
         caller.types("\x03");
         caller.expect("ready> ");
         assert_eq!(caller.line("echo status $?"), "status 130\r\n");
@@ -481,8 +482,14 @@ fn stopped_and_continued_it_leaves_the_terminal_to_the_shell_meanwhile() {
         caller.types("fg\n");
         caller.expect("sh\r\n");
         eventually("raw again", || is_raw(caller.slave()));
-        caller.types("stty size; echo inside-$((3+4))\r");
-        caller.expect(&format!("{} 101\r\ninside-7\r\n", 20 + number));
+        let size = format!("{} 101\r\n", 20 + number);
+        eventually("it has the caller's size", || {
+            caller.types("stty size\r");
+            caller.expect("stty size\r\n");
+            caller.expect("in> ").contains(&size)
+        });
+        caller.types("echo inside-$((3+4))\r");
+        caller.expect("\ninside-7\r\n");
         caller.expect("in> ");
     }
     caller.types("exit 3\r");
@@ -556,7 +563,7 @@ fn sh(script: &str) -> (Ran, tempfile::TempDir) {
         .replace("DIR", place.path().to_str().unwrap());
     (
         Ran::of(
-            command("timeout", &["--signal=KILL", "20", "bash", "-c", &script]).output().unwrap(),
+            command("timeout", &["--signal=KILL", "60", "bash", "-c", &script]).output().unwrap(),
         ),
         place,
     )
@@ -599,14 +606,15 @@ fn output_that_nobody_takes_hangs_nothing() {
         ("RUN -t ROOT sh -c 'echo on; echo off; exit 3' </dev/null >&-; echo $?", "3\n"),
         // A reader that does not read does not keep a signal from ending it.
         (
-            "(RUN -t ROOT sh -c 'seq 1 20000; exec sleep MARK' </dev/null & pid=$!; sleep 0.5; kill $pid; \
-          sleep 0.5; kill $pid; wait $pid; echo $? >&2) | sleep 3",
+            "mkfifo DIR/end; (RUN -t ROOT sh -c 'seq 1 20000; exec sleep MARK' </dev/null & pid=$!; \
+          sleep 0.5; kill $pid; sleep 0.5; kill $pid 2>/dev/null; wait $pid; echo $? >&2; \
+          echo >DIR/end) | read x <DIR/end",
             "",
         ),
     ] {
         let (ran, _place) = sh(&script.replace("MARK", &mark));
         assert_eq!((ran.status, ran.out.as_str()), (Some(0), want), "{script}: {ran:?}");
-        assert!(ran.err.is_empty() || ran.err == "143\n", "{ran:?}");
+        assert_eq!(ran.err, if script.contains("kill") { "143\n" } else { "" }, "{ran:?}");
     }
     let (ran, _place) = sh("RUN -t ROOT sh -c 'while echo x; do :; done' </dev/null >/dev/full");
     let want = "thimble: relay the terminal: ENOSPC: No space left on device\n";
@@ -619,7 +627,8 @@ fn what_keeps_the_terminal_open_does_not_keep_thimble() {
     let name = unique_name();
     let mark = format!("sleep 63{}", std::process::id());
     let script = format!(
-        "setsid {mark} & {mark} & (trap '' HUP; exec {mark}) & sleep 0.1; echo said; exit 3"
+        "setsid {mark} & {mark} & (trap '' HUP; exec {mark}) & \
+         until [ $(ps -o args | grep -c '^{mark}') = 3 ]; do :; done; echo said; exit 3"
     );
     for options in [&[][..], &["--bare"], &["--pid=host", "--pids-limit=-1", "--name", &name]] {
         let ended = Caller::run(options, &["/bin/sh", "-c", &script]).end();
@@ -765,9 +774,10 @@ fn a_shell_that_is_executed_in_a_container_has_job_control() {
         caller.expect("ready> ");
         assert!(!caller.text().contains("can't access tty"), "{:?}", caller.text());
         assert!(is_raw(caller.slave()));
-        caller.stops("sleep 2000");
+        let mark = format!("sleep 65{}", std::process::id());
+        caller.stops(&mark);
         caller.types("fg\r");
-        caller.expect("sleep 2000\r\n");
+        caller.expect(&format!("{mark}\r\n"));
         caller.types("\x03");
         caller.expect("ready> ");
         assert_eq!(caller.line("echo status $?"), "status 130\r\n");
@@ -784,7 +794,7 @@ fn the_terminal_of_who_executes_something_is_given_back_in_each_way_out() {
     let inside = |name: &str| {
         let mut found = Vec::new();
         eventually("it is there", || {
-            found = processes_named(name);
+            found = processes_of(&format!("sleep {name}"));
             found.len() == 1
         });
         found[0]
@@ -819,14 +829,6 @@ fn the_terminal_of_who_executes_something_is_given_back_in_each_way_out() {
     let want = "thimble: execute frobnicate: ENOENT: No such file or directory\r\n";
     assert_eq!(caller.end(), (127, want.into()));
     assert!(!is_raw(caller.slave()));
-}
-
-/// The processes of `sleep NUMBER`, and not those that have been told to start it.
-fn processes_named(number: &str) -> Vec<u32> {
-    let words = format!(" sleep {number} ");
-    let found = processes_with(words.trim());
-    let own = found.iter().filter_map(|process| process.strip_suffix(&words));
-    own.filter_map(|place| place["/proc/".len()..].parse().ok()).collect()
 }
 
 #[test]

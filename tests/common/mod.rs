@@ -171,6 +171,13 @@ pub fn own_root() -> tempfile::TempDir {
     root
 }
 
+/// Copies a program, by another process: none that a test starts meanwhile has the copy open for
+/// writing, as which it could not be executed.
+pub fn copy(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+    let copied = command("cp", &[from.as_ref(), to.as_ref()]).status();
+    assert!(copied.unwrap().success(), "cannot copy {}", from.as_ref().display());
+}
+
 /// The ids of an ordinary user, whom no file of the host's knows.
 pub const USER: u32 = 54321;
 
@@ -191,7 +198,7 @@ impl Ordinary {
         let place = tempfile::tempdir().unwrap();
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         fs::set_permissions(place.path(), mode).unwrap();
-        fs::copy(thimble(), place.path().join("thimble")).unwrap();
+        copy(thimble(), place.path().join("thimble"));
         let ordinary = Ordinary { place, user };
         let from = busybox().join("."); // and not a link of that name
         let copied = Command::new("cp").arg("-a").arg(from).arg(ordinary.root()).status();
@@ -319,7 +326,7 @@ impl Running {
         assert_eq!(unsafe { libc::kill(self.id() as i32, signal) }, 0);
     }
 
-    /// The next line that it prints, within ten seconds.
+    /// The next line that it prints, within thirty seconds.
     pub fn line(&mut self) -> String {
         let output = self.0.as_mut().unwrap().stdout.as_mut().unwrap();
         let (mut line, mut byte) = (Vec::new(), [0]);
@@ -327,7 +334,7 @@ impl Running {
         // Byte by byte: what follows is for who waits.
         loop {
             // SAFETY: one entry, for the length of the call.
-            assert_eq!(unsafe { libc::poll(&mut there, 1, 10_000) }, 1, "no line comes");
+            assert_eq!(unsafe { libc::poll(&mut there, 1, 30_000) }, 1, "no line comes");
             if output.read(&mut byte).unwrap() == 0 || byte == *b"\n" {
                 break;
             }
@@ -347,7 +354,7 @@ impl Running {
         self.0.as_mut().unwrap().try_wait().unwrap().is_some()
     }
 
-    /// What it printed and how it ended, within ten seconds.
+    /// What it printed and how it ended, within thirty seconds.
     pub fn wait(mut self) -> Ran {
         eventually("it ends", || self.is_over());
         Ran::of(self.0.take().unwrap().wait_with_output().unwrap())
@@ -396,6 +403,22 @@ pub fn processes_with(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// The processes that have executed just this, and not those that have been told to.
+pub fn processes_of(words: &str) -> Vec<u32> {
+    let words = format!(" {words} ");
+    let found = processes_with(words.trim());
+    let own = found.iter().filter_map(|process| process.strip_suffix(&words));
+    own.filter_map(|place| place["/proc/".len()..].parse().ok()).collect()
+}
+
+/// Whether a process is in rt_sigtimedwait(2), or what that is of 64 bits' time on a machine of 32.
+pub fn waits(pid: u32) -> bool {
+    let call = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap();
+    let number = call.split(' ').next().unwrap();
+    let wide = cfg!(target_pointer_width = "32") && number == "421";
+    wide || number == libc::SYS_rt_sigtimedwait.to_string()
 }
 
 /// The directory of a hierarchy of cgroup v1, where this host has one.
@@ -509,9 +532,7 @@ pub fn probe_root() -> tempfile::TempDir {
     for directory in ["bin", "proc", "sys", "dev", "tmp", "etc"] {
         fs::create_dir(root.path().join(directory)).unwrap();
     }
-    // By another process: none that a test starts meanwhile has the copy open for writing.
-    let copied = command("cp", &[probe(), root.path().join("bin/probe")]).status();
-    assert!(copied.unwrap().success());
+    copy(probe(), root.path().join("bin/probe"));
     root
 }
 
