@@ -1163,10 +1163,11 @@ impl Case {
             let now = if relay && now == &told.out { usual } else { now };
             // While relays are started, or the caller is let go, the program runs already, and is
             // looked at as it is killed: then pid 1 has no memory any more, whose list anybody
-            // may open, and a terminal without a relay no name.
+            // may open, and a terminal without a relay no name, also where the program was done
+            // before it was killed.
             let mode = &MODES[self.mode];
-            let killed =
-                (mode.detach || mode.name.ends_with("-t")) && told.status.code() == Some(125);
+            let killed = relay
+                || (mode.detach || mode.name.ends_with("-t")) && told.status.code() == Some(125);
             let (known, lines) = (rest(usual), rest(now));
             let cut = lines.len() < known.len() || lines.iter().any(|l| l.contains("No such"));
             let gone = |l: &str| {
