@@ -8,8 +8,8 @@ use core::ffi::c_int;
 
 use crate::config::Config;
 use crate::isolate::{cgroup, seccomp};
-use crate::kernel::{self, Argv, CURRENT, Errno, Given, STDOUT, Word};
-use crate::report::Report;
+use crate::kernel::{self, Argv, CURRENT, Given, STDOUT, Word};
+use crate::report::{self, Report};
 use crate::run::run;
 use crate::steps::Step;
 use crate::text::{Packed, Text, joined, pack, push_capabilities, push_error};
@@ -89,6 +89,10 @@ lines! {
     CLOSE_RANGE, "close_range" "Linux 5.9; replaced by close",
 }
 
+/// How mount(2) of a type that is there fails without a layer or a device: the name is that of
+/// no file, or of one that is no device.
+const COMPLAINS: [c_int; 3] = [libc::EINVAL, libc::ENOENT, libc::ENOTBLK];
+
 /// What runs in a default run: thimble itself, wherever it lies. What it prints is the first
 /// line.
 const COMMAND: &[Option<Word>] =
@@ -120,10 +124,17 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
         let flags = if *what >= RUN { 0 } else { own | 1i32.wrapping_shl((*what).into()) };
         let mut errno = 0;
         if *what < FILE {
-            let child = kernel::clone_copy(flags, &mut probe, |probe| probe.run());
-            errno = match child.and_then(kernel::wait_for) {
-                Ok(ended) => ended.map_or(0, |(_, end)| end.status().into()),
-                Err(errno) => errno.number(),
+            errno = match kernel::clone_copy(flags, &mut probe, |probe| probe.run()) {
+                Ok(child) => {
+                    let ended = report.step(Step::Wait, kernel::wait_for(child));
+                    ended.map_or(0, |(_, end)| end.status().into())
+                }
+                Err(errno) => {
+                    if *what == RUN {
+                        report::warn(Step::Clone, None, errno);
+                    }
+                    errno.number()
+                }
             };
         }
         let line = &mut probe.line;
@@ -150,7 +161,7 @@ pub fn check(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 
                     _ => continue,
                 }
             }
-            _ if errno >= VERSION => {
+            CONTROLLER if errno >= VERSION => {
                 line.push_byte(b'v');
                 line.push_number((errno - VERSION).into());
             }
@@ -212,10 +223,9 @@ impl Probe<'_, '_, '_> {
             CLOSE_RANGE => kernel::close_range(c_int::MAX, c_int::MAX),
             TYPE => {
                 let name = self.line.as_c_str().unwrap_or(c"");
-                // Without a layer or a device it complains of that, if it is there.
                 match kernel::mount(name, c"/", 0, c"") {
-                    Err(errno @ (Errno::ENODEV | Errno::EPERM)) => Err(errno),
-                    _ => Ok(()),
+                    Err(errno) if COMPLAINS.contains(&(errno.number() as c_int)) => Ok(()),
+                    other => other,
                 }
             }
             _ => Ok(()),

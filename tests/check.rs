@@ -219,8 +219,11 @@ fn another_root_and_a_command_can_be_tried() {
         thimble: hint: ROOTFS needs an empty directory of that name to mount it on\n";
     assert_eq!(ran.err, lines);
     assert_eq!(fs::read_dir(root).unwrap().count(), 0);
-    let ran = run(&["check", path(&busybox()), "sh", "-c", "exit 3"]);
-    assert_eq!((ran.status, ran.err.as_str()), (Some(1), ""));
+    for status in ["3", "201"] {
+        let ran = run(&["check", path(&busybox()), "sh", "-c", &format!("exit {status}")]);
+        assert_eq!((ran.status, ran.err.as_str()), (Some(1), ""));
+        assert!(ran.out.starts_with("default run       no: see what it says\n"), "{ran:?}");
+    }
     let ran = run(&["check", path(&busybox()), "echo", "said"]);
     assert!(ran.status == Some(0) && ran.out.starts_with("said\n"), "{ran:?}");
 }
@@ -293,9 +296,10 @@ fn each_call_that_fails_is_told_and_nothing_is_left() {
     let facts = |out: &str| {
         out.lines().filter(|l| !l.starts_with("pid  ")).map(String::from).collect::<Vec<_>>()
     };
-    for (process, number, count) in cases {
-        let is = |call: libc::c_long| number == call.to_string();
-        let what = [process, number, &count.to_string(), &libc::EPERM.to_string()];
+    let cases = cases.iter().flat_map(|case| [(case, libc::EPERM), (case, libc::ENOMEM)]);
+    for ((process, number, count), errno) in cases {
+        let is = |call: libc::c_long| *number == call.to_string();
+        let what = [*process, *number, &count.to_string(), &errno.to_string()];
         let (told, ran) = traced(&fault, place.path(), what);
         let hit = told.iter().find(|line| line.starts_with("hit ")).unwrap();
         let left: Vec<_> = told.iter().filter(|line| line.starts_with("left ")).collect();
@@ -312,6 +316,7 @@ fn each_call_that_fails_is_told_and_nothing_is_left() {
         );
         if !fatal {
             table(&ran.out);
+            assert!(!ran.out.starts_with("default run       no: ") || !ran.err.is_empty(), "{hit}");
         }
     }
 }
