@@ -48,6 +48,12 @@ i686: deps ## the same for the build for i686, on an x86_64 machine; TESTS="--te
 	THIMBLE=$(CURDIR)/target/i686-unknown-linux-musl/release/thimble \
 		$(CARGO) test --locked --target i686-unknown-linux-gnu $(TESTS)
 
+aarch64: deps ## the same for the build for aarch64, in a virtual machine; TESTS="isolation" for a part
+	@rustup target add aarch64-unknown-linux-gnu aarch64-unknown-linux-musl >/dev/null 2>&1 || true
+	@tests/tools/image.sh busybox $(BUSYBOX)
+	@tests/tools/image.sh suite-arm64 target/images/suite-arm64
+	@tests/tools/suite.sh target/images/suite-arm64 $(TESTS)
+
 deps: ## what the tests need, installed where it is missing (Debian, root)
 	@tests/tools/deps.sh $(MUSL)
 
@@ -86,4 +92,4 @@ help: ## this list
 	@sed -n 's/^\([a-z0-9]*\):.*## /  make \1\t/p' Makefile | expand -t 24
 
 
-.PHONY: all run test i686 deps lint size bench peers dist reproducible install clean help
+.PHONY: all run test i686 aarch64 deps lint size bench peers dist reproducible install clean help

@@ -25,17 +25,18 @@ pub fn capability(name: &[u8]) -> Option<u64> {
     place_of_name(NAMES, bare).map(|number| 1 << number)
 }
 
-/// Adds the names of those in a set; of one that root may have, those that are not in it.
+/// Adds the names of those in a set; of one that root may have, "all" and those that are not in
+/// it, with a minus.
 pub fn push_capabilities(set: u64, text: &mut Text) {
     const SYS_ADMIN: u64 = 1 << 21;
-    let mut shown = set;
+    let (mut shown, mut before) = (set, " ");
     if set & SYS_ADMIN != 0 {
-        text.push(b"all but");
-        shown = !set;
+        text.push(b"all");
+        (shown, before) = (!set, " -");
     }
     for number in 0..COUNT {
         if shown >> number & 1 == 1 {
-            text.push_byte(b' ');
+            text.push(before.as_bytes());
             text.push_part(NAMES, number);
         }
     }
@@ -44,6 +45,21 @@ pub fn push_capabilities(set: u64, text: &mut Text) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sets_are_told_by_name() {
+        let all = (1 << COUNT) - 1;
+        for (set, want) in [
+            (0, ""),
+            (1 | 1 << 5, " CHOWN KILL"),
+            (all, "all"),
+            (all & !(1 << 24), "all -SYS_RESOURCE"),
+        ] {
+            let mut text = Text::new();
+            push_capabilities(set, &mut text);
+            assert_eq!(text.as_bytes(), want.as_bytes(), "{set:x}");
+        }
+    }
 
     #[test]
     fn names_and_numbers() {

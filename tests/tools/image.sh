@@ -2,7 +2,8 @@
 # Makes a root file system for trying and testing: image.sh busybox|debian DIR [ARCHITECTURE]
 # Or what else the tests take from Debian: image.sh python DIR (with its own tests,
 # to be mounted into a root), image.sh machine-amd64|machine-arm64 DIR (a kernel for
-# virtual machines, some of its modules, and a busybox)
+# virtual machines, some of its modules, and a busybox), image.sh suite-arm64 DIR (the same,
+# and a Debian with what the tests call)
 # The architecture is Debian's name of one; this machine's own, if none is named.
 # What is there already is left alone. Nothing of the system is changed: a
 # package that is needed is downloaded and unpacked, not installed.
@@ -10,7 +11,7 @@ set -eu
 kind=$1 root=$2
 own=$(dpkg --print-architecture 2>/dev/null || true)
 architecture=${3:-$own}
-case $kind in machine-*) architecture=${kind#machine-} ;; esac
+case $kind in machine-* | suite-*) architecture=${kind#*-} ;; esac
 case $root in /*) ;; *) root=$PWD/$root ;; esac
 [ -e "$root/.complete" ] && exit 0
 rm -rf "$root.new" "$root"
@@ -62,6 +63,39 @@ find_busybox() {
     echo "$root.new/package/bin/busybox"
 }
 
+# A small Debian in a directory: bootstrapped DIR OPTION...
+bootstrapped() {
+    into=$1
+    shift
+    command -v debootstrap >/dev/null || {
+        say "needs debootstrap (apt-get install debootstrap)"
+        exit 1
+    }
+    # The mirror and the release are those of this system.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
+    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    debootstrap ${architecture:+--arch="$architecture"} --variant=minbase "$@" "$release" "$into" "$mirror" >"$root.log" 2>&1 || {
+        tail -n 20 "$root.log" >&2
+        say "debootstrap failed"
+        exit 1
+    }
+}
+
+# Debian's kernel for virtual machines, with these of its modules, and a busybox, unpacked and
+# not installed: kernel MODULE...
+kernel() {
+    package=$(apt-cache $apt depends "linux-image-cloud-$architecture" |
+        sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
+    unpacked "$root.new/package" "$package" busybox-static
+    mv "$root.new"/package/boot/vmlinuz-* "$root.new/vmlinuz"
+    mv "$root.new/package/bin/busybox" "$root.new/busybox"
+    mkdir "$root.new/modules"
+    for module in "$@"; do
+        find "$root.new/package/lib/modules" -name "$module.ko" -exec mv {} "$root.new/modules" \;
+    done
+    rm -rf "$root.new/package"
+}
+
 case $kind in
 busybox)
     mkdir -p "$root.new/bin" "$root.new/dev" "$root.new/etc" "$root.new/proc" \
@@ -82,20 +116,7 @@ busybox)
     echo 'root:x:0:0:root:/root:/bin/sh' >"$root.new/etc/passwd"
     echo 'root:x:0:' >"$root.new/etc/group"
     ;;
-debian)
-    command -v debootstrap >/dev/null || {
-        say "needs debootstrap (apt-get install debootstrap)"
-        exit 1
-    }
-    # The mirror and the release are those of this system.
-    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)
-    release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-    debootstrap ${architecture:+--arch="$architecture"} --variant=minbase "$release" "$root.new" "$mirror" >"$root.log" 2>&1 || {
-        tail -n 20 "$root.log" >&2
-        say "debootstrap failed"
-        exit 1
-    }
-    ;;
+debian) bootstrapped "$root.new" ;;
 python)
     version=$(apt-cache show python3 | sed -n 's/^Depends:.*\(python3\.[0-9]*\) .*/\1/p' | head -n 1)
     unpacked "$root.new" "$version-minimal" "lib$version-minimal" "lib$version-stdlib" \
@@ -103,18 +124,25 @@ python)
     ln -s "$version" "$root.new/usr/bin/python3"
     ;;
 machine-*)
-    # Debian's for virtual machines, unpacked and not installed.
-    package=$(apt-cache $apt depends "linux-image-cloud-$architecture" |
-        sed -n 's/^ *Depends: \(linux-image-[^ ]*\)$/\1/p' | head -n 1)
-    unpacked "$root.new/package" "$package" busybox-static
-    mv "$root.new"/package/boot/vmlinuz-* "$root.new/vmlinuz"
-    mv "$root.new/package/bin/busybox" "$root.new/busybox"
-    mkdir "$root.new/modules"
-    for module in virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
-        virtio_console overlay; do
-        find "$root.new/package/lib/modules" -name "$module.ko" -exec mv {} "$root.new/modules" \;
+    kernel virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
+        virtio_console overlay
+    ;;
+suite-*)
+    kernel virtio_ring virtio virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci \
+        virtio_blk overlay libcrc32c erofs squashfs binfmt_misc
+    # Unpacked only: nothing of it can run here.
+    bootstrapped "$root.new/root" --foreign \
+        --include=gcc,libc6-dev,strace,uidmap,iproute2,procps,cpio,python3,bubblewrap
+    for package in "$root.new/root/var/cache/apt/archives"/*.deb; do
+        dpkg-deb -x "$package" "$root.new/root"
     done
-    rm -rf "$root.new/package"
+    rm -rf "$root.new/root/var/cache/apt/archives" "$root.new/root/debootstrap"
+    for file in passwd group; do
+        cp "$root.new/root/usr/share/base-passwd/$file.master" "$root.new/root/etc/$file"
+    done
+    for file in subuid subgid; do : >"$root.new/root/etc/$file"; done
+    (umask 077 && echo 'root:*::0:99999:7:::' >"$root.new/root/etc/shadow")
+    ln -s gcc "$root.new/root/usr/bin/cc"
     ;;
 *)
     say "unknown image $kind"
