@@ -1164,10 +1164,11 @@ impl Case {
             // While relays are started, or the caller is let go, the program runs already, and is
             // looked at as it is killed: then pid 1 has no memory any more, whose list anybody
             // may open, and a terminal without a relay no name, also where the program was done
-            // before it was killed.
+            // before it was killed. With the host's pids it may outlive its pid 1, and its parent
+            // is then another one.
             let mode = &MODES[self.mode];
-            let killed = relay
-                || (mode.detach || mode.name.ends_with("-t")) && told.status.code() == Some(125);
+            let seen = mode.detach || ["-t", "--pid host"].iter().any(|n| mode.name.ends_with(n));
+            let killed = relay || seen && told.status.code() == Some(125);
             let (known, lines) = (rest(usual), rest(now));
             let cut = lines.len() < known.len() || lines.iter().any(|l| l.contains("No such"));
             let gone = |l: &str| {
@@ -1175,6 +1176,11 @@ impl Case {
                 l.ends_with("None")
                     || of_first && (l.contains("No such") || cut && l == "/proc/1/maps opens")
                     || known.contains(&l.replace(" (deleted)", "").replace("//deleted", ""))
+                    || l.strip_prefix("session ").is_some_and(|l| {
+                        let (leader, rest) = l.split_once(' ').unwrap_or_default();
+                        leader.parse::<u32>().is_ok()
+                            && known.contains(&format!("session pid 1 {rest}"))
+                    })
             };
             if killed && lines.iter().all(|l| known.contains(l) || gone(l)) {
                 continue;

@@ -6,7 +6,7 @@
 set -eu
 image=$PWD/$1
 shift
-[ $# != 0 ] || set -- article attacks bubblewrap callers cgroups check cli descriptors detach ends \
+[ $# != 0 ] || set -- article attacks bubblewrap cgroups check cli descriptors detach ends \
     ephemeral errors exec filter golden hostile init isolation life limits privileges races \
     rootless seccomp status users volumes
 cargo=${CARGO:-cargo} musl=aarch64-unknown-linux-musl gnu=aarch64-unknown-linux-gnu
