@@ -6,7 +6,7 @@
 set -eu
 image=$PWD/$1
 shift
-[ $# != 0 ] || set -- article attacks bubblewrap cgroups check cli descriptors detach ends \
+[ $# != 0 ] || set -- article attacks bubblewrap callers cgroups check cli descriptors detach ends \
     ephemeral errors exec filter golden hostile init isolation life limits privileges races \
     rootless seccomp status users volumes
 cargo=${CARGO:-cargo} musl=aarch64-unknown-linux-musl gnu=aarch64-unknown-linux-gnu
@@ -45,9 +45,7 @@ umount /sys/fs/cgroup
 mount -t tmpfs cgroup /sys/fs/cgroup
 cgroup() { mkdir "/sys/fs/cgroup/\$1" && mount -t "\$2" -o "\$3" cgroup "/sys/fs/cgroup/\$1"; }
 cgroup unified cgroup2 nsdelegate
-for controller in memory pids cpu,cpuacct cpuset; do cgroup "\$controller" cgroup "\$controller"; done
-ln -s cpu,cpuacct /sys/fs/cgroup/cpu
-ln -s cpu,cpuacct /sys/fs/cgroup/cpuacct
+for controller in memory pids cpu cpuacct cpuset; do cgroup "\$controller" cgroup "\$controller"; done
 [ -d /dev/mqueue ] || mkdir /dev/mqueue
 mount -t mqueue mqueue /dev/mqueue
 for pair in fd: stdin:/0 stdout:/1 stderr:/2; do
