@@ -48,8 +48,9 @@ i686: deps ## the same for the build for i686, on an x86_64 machine; TESTS="--te
 	THIMBLE=$(CURDIR)/target/i686-unknown-linux-musl/release/thimble \
 		$(CARGO) test --locked --target i686-unknown-linux-gnu $(TESTS)
 
-aarch64: deps ## the same for the build for aarch64, in a virtual machine; TESTS="isolation" for a part
-	@rustup target add aarch64-unknown-linux-gnu aarch64-unknown-linux-musl >/dev/null 2>&1 || true
+aarch64: deps ## most of them with the build for aarch64, in a virtual machine; TESTS="isolation" for a part
+	@tests/tools/target.sh aarch64-unknown-linux-gnu >/dev/null
+	@tests/tools/target.sh aarch64-unknown-linux-musl >/dev/null
 	@tests/tools/image.sh busybox $(BUSYBOX)
 	@tests/tools/image.sh suite-arm64 target/images/suite-arm64
 	@tests/tools/suite.sh target/images/suite-arm64 $(TESTS)
