@@ -7,7 +7,7 @@
 use core::ffi::c_int;
 
 use crate::config::Config;
-use crate::isolate::{cgroup, seccomp};
+use crate::isolate::{hierarchy, seccomp};
 use crate::kernel::{self, Argv, CURRENT, Given, STDOUT, Word};
 use crate::report::{self, Report};
 use crate::run::run;
@@ -196,7 +196,7 @@ impl Probe<'_, '_, '_> {
             let [user, _] = self.given.caller;
             let name = self.line.as_bytes().get("cgroup ".len()..).unwrap_or(&[]);
             let found = match &mut self.given.stacks {
-                Ok([stack, _]) => cgroup::look(self.config, name, user, stack),
+                Ok([stack, _]) => hierarchy::look(self.config, name, user, stack),
                 Err(errno) => Err(*errno),
             };
             return found

@@ -7,6 +7,7 @@ pub mod descriptors;
 pub mod devices;
 pub mod environment;
 pub mod ephemeral;
+pub mod hierarchy;
 pub mod idmap;
 pub mod limits;
 pub mod link;

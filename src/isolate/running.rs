@@ -5,7 +5,7 @@
 use core::ffi::CStr;
 
 use crate::config::{Config, Seccomp};
-use crate::isolate::cgroup;
+use crate::isolate::hierarchy;
 use crate::isolate::privileges::OTHER_FILTER;
 use crate::kernel::{self, Alike, Errno, Fd, List, Result, Strings};
 use crate::report::Report;
@@ -257,11 +257,11 @@ fn open_cgroups(files: [&[u8]; 4], found: &mut List<(Fd, bool)>, report: &mut Re
         fields.word();
         let controllers = fields.word();
         let controller = Parts::of(controllers, b',').word();
-        let (root, point, v2) = cgroup::find(mounts, controller);
+        let (root, point, v2) = hierarchy::find(mounts, controller);
         let path = fields.rest().unwrap_or(&[]);
         let mut file = Text::new();
         unescape(point, &mut file);
-        file.push(cgroup::below(path, root).unwrap_or(path));
+        file.push(hierarchy::below(path, root).unwrap_or(path));
         file.push(b"/cgroup.procs");
         let file = file.name();
         let opened = match v2 == controllers.is_empty() {
