@@ -423,13 +423,19 @@ static int wordless(char **a)
     return 2;
 }
 
-/* exchange DIRECTORY ONE OTHER: swaps two names until it is killed. */
+/* exchange DIRECTORY ONE OTHER: swaps two names until it is killed: as fast as it can, and
+   then with pauses, for where there is one processor alone, it is in between another's steps
+   only as it wakes up. */
 static int exchange(char **a)
 {
     if (chdir(argument(a, 0)))
         return 2;
-    for (argument(a, 2);;)
+    argument(a, 2);
+    for (unsigned round = 0;; round++) {
         renameat2(AT_FDCWD, a[1], AT_FDCWD, a[2], RENAME_EXCHANGE);
+        if (round % 512 >= 500)
+            usleep(round * 7 % 400);
+    }
 }
 
 /* Whether a process has executed nothing since it was made (PF_FORKNOEXEC). */
