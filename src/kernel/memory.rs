@@ -117,8 +117,10 @@ impl Stack {
     fn forget_below(&mut self, most: usize) {
         /// What a function on x86_64 may use below its stack pointer.
         const RED_ZONE: usize = 128;
+        const SMALLEST_PAGE: usize = 4096;
         let here = 0u8;
-        let end = ((&raw const here).addr() - RED_ZONE) & !(arch::LARGEST_PAGE - 1);
+        let here = (&raw const here).addr() - RED_ZONE;
+        let end = here & !(arch::LARGEST_PAGE - 1);
         let start = self.0.addr() - Stack::SIZE;
         let length = end.wrapping_sub(start);
         if length <= most {
@@ -126,6 +128,13 @@ impl Stack {
             // last one of its stack; and on other stacks, if the caller's is not the next, and then
             // he does not return to those who know of it.
             let _ = unsafe { call!(Sysno::madvise, start, length, libc::MADV_DONTNEED) };
+            // And what is left, of small pages. Larger ones do not begin there: EINVAL.
+            let next = end + SMALLEST_PAGE;
+            let left = (here & !(SMALLEST_PAGE - 1)).saturating_sub(next);
+            if arch::LARGEST_PAGE > SMALLEST_PAGE && left > 0 {
+                // SAFETY: as above.
+                let _ = unsafe { call!(Sysno::madvise, next, left, libc::MADV_DONTNEED) };
+            }
         }
     }
 
