@@ -8,7 +8,7 @@ image=$PWD/$1
 shift
 [ $# != 0 ] || set -- article attacks bubblewrap callers cgroups check cli descriptors detach ends \
     ephemeral errors exec filter golden hostile init isolation life limits privileges races \
-    rootless seccomp status users volumes
+    rootless seccomp status tini users volumes
 cargo=${CARGO:-cargo} musl=aarch64-unknown-linux-musl gnu=aarch64-unknown-linux-gnu
 export CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 
