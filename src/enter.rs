@@ -81,7 +81,8 @@ fn set_up(container: &mut Container, report: &mut Report) -> ! {
     devices::dev(config, root, report);
     terminal::open(config, link, report); // of the devpts that is now there
     mounts::go_to(root, report);
-    volumes::mount_all(config, root, proc, report);
+    let first = layers.map_or(root, |layers| layers.first(mapped.is_some()));
+    volumes::mount_all(config, root, first, proc, report);
     rootfs::seal(config, root, proc, report);
     rootfs::enter(config, mapped.is_some(), root, proc, report);
     namespaces::set_up_network(config, report);

@@ -105,6 +105,8 @@ pub fn exec(config: &mut Config, given: &mut Given, report: &mut Report) -> u8 {
 /// of /proc/self/exe, as the program to execute or as what one is executed by, is then that.
 fn execute_copy(own: Fd, words: Argv, environment: Argv) -> Errno {
     let copied = || {
+        // A caller's limit on the size of files is told of by this, too.
+        kernel::block_signals_but(!(1 << (libc::SIGXFSZ - 1)))?;
         let copy = kernel::memory_file(c"thimble")?;
         kernel::copy_file(own, copy)?;
         kernel::seal(copy)?;

@@ -186,6 +186,8 @@ hints! {
         => "this kernel lacks a namespace: see --network, --ipc, --uts, --pid host",
     UnshareCgroup EINVAL
         => "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host",
+    MakePrivate EINVAL
+        => "the root is no mount, as in a chroot: before that, mount --bind DIR DIR",
     MountProc ENOENT | MountSys ENOENT | MountDev ENOENT
         => "ROOTFS needs an empty directory of that name to mount it on",
     MountProc ENOTDIR | MountSys ENOTDIR | MountDev ENOTDIR
@@ -217,7 +219,7 @@ hints! {
     Overlay ENODEV
         => "--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)",
     Overlay EINVAL
-        => "this file system cannot lie below an overlay, or is one on top of another already",
+        => "this file system cannot lie below an overlay, is one on top of another already, or, for an ordinary user, has mounts below it",
     FindProcess ENOENT | FindProcess ESRCH
         => "PID is that of the container's pid 1, as the host's /proc shows it",
     FindProgram EAGAIN | FindProgram ESRCH

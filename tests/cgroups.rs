@@ -375,6 +375,19 @@ fn where_no_cgroup_is_mounted_limits_hold_and_the_host_stays_as_it_is() {
     assert_eq!((ran.status, ran.err.as_str()), (Some(125), line));
 }
 
+#[test]
+fn a_hierarchy_that_another_mount_covers_is_as_good_as_none() {
+    // So it is in a container whose root is the host's: its new /sys lies on top of the cgroups.
+    let script = format!(
+        "mount -t tmpfs none /sys && exec {} run --pids-limit 2 {} sh -c 'echo well; ls; ls'",
+        thimble().display(),
+        busybox().display()
+    );
+    let ran = Ran::of(command("unshare", &["-m", "sh", "-c", &script]).output().unwrap());
+    assert_eq!((ran.status, ran.out.as_str()), (Some(2), "well\n"), "{}", ran.err);
+    assert_eq!(ran.err, "sh: can't fork: Resource temporarily unavailable\n");
+}
+
 /// A cgroup that is an ordinary user's, as systemd's `Delegate=` gives it to him.
 struct Delegated(PathBuf);
 

@@ -163,6 +163,9 @@ fn together_with_volumes_devices_and_a_read_only_root() {
     assert_eq!(private(&script).err, "touch: /tmp/x: Read-only file system\n");
 }
 
+const HINT: &str = "this file system cannot lie below an overlay, is one on top of another already, or, \
+    for an ordinary user, has mounts below it";
+
 #[test]
 fn a_kernel_without_overlays_or_a_root_that_cannot_have_one_says_so() {
     let root = busybox();
@@ -188,7 +191,23 @@ fn a_kernel_without_overlays_or_a_root_that_cannot_have_one_says_so() {
     let ran = private(&script);
     let lines = format!(
         "thimble: lay an overlay over {place}/2: EINVAL: Invalid argument\n\
-         thimble: hint: this file system cannot lie below an overlay, or is one on top of another already\n"
+         thimble: hint: {HINT}\n"
+    );
+    assert_eq!((ran.status, ran.err), (Some(125), lines));
+    // What a mount covers is closed to a user namespace: so the kernel clones none without those
+    // that are below it.
+    let user = Ordinary::new();
+    let root = user.root();
+    let script = format!(
+        "mount -t tmpfs none {root}/tmp && exec setpriv --reuid {USER} --regid {USER} --clear-groups \
+         {} run -x {root} true",
+        user.program().display(),
+        root = root.display()
+    );
+    let ran = private(&script);
+    let lines = format!(
+        "thimble: lay an overlay over {}: EINVAL: Invalid argument\nthimble: hint: {HINT}\n",
+        root.display()
     );
     assert_eq!((ran.status, ran.err), (Some(125), lines));
 }

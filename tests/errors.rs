@@ -218,6 +218,16 @@ fn a_host_whose_cgroups_are_read_only() {
 }
 
 #[test]
+fn a_chroot_whose_root_is_no_mount() {
+    let root = own_root();
+    copy(thimble(), root.path().join("thimble"));
+    let line = command("chroot", &[root.path().to_str().unwrap(), "/thimble", "run", "/", "true"]);
+    let lines = "thimble: make all mounts private: EINVAL: Invalid argument\n\
+        thimble: hint: the root is no mount, as in a chroot: before that, mount --bind DIR DIR\n";
+    fails(&unique_name(), line, 125, lines);
+}
+
+#[test]
 fn a_root_on_a_read_only_host_runs_all_the_same() {
     let root = busybox();
     let script = format!(

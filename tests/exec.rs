@@ -276,6 +276,12 @@ fn only_pid_1_of_a_container_of_this_program_is_entered() {
         );
         refused(try_pid(&pid.to_string()), &line);
     }
+    // A limit on the size of files is one on the copy in memory, too.
+    let words = ["-c", "ulimit -f 0; exec \"$0\" \"$@\"", thimble().to_str().unwrap(), "exec"]
+        .map(str::to_string);
+    let mut line = command("sh", &words);
+    let ran = Ran::of(line.args([&container.pid(), "/bin/true"]).output().unwrap());
+    refused(ran, "thimble: run from a copy in memory: EFBIG: File too large\n");
     // Somebody else's, and another copy of this program's.
     let other = tempfile::tempdir().unwrap();
     let copy = other.path().join("thimble");

@@ -45,6 +45,27 @@ fn the_first_session_prints_what_the_readme_says() {
 }
 
 #[test]
+fn what_is_detached_goes_on_and_writes_where_the_readme_says() {
+    let session = session(include_str!("../README.md"), "Options");
+    let images = busybox().parent().unwrap().to_path_buf();
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    let [(pid, _), (logged, _)] = &session[..2] else { panic!("{session:?}") };
+    let script =
+        format!("{pid} && {logged}; echo $PID").replace("../thimble", thimble().to_str().unwrap());
+    let script = script.replace(">log", &format!(">{}", log.display()));
+    let out =
+        Ran::of(command("sh", &["-c", &script]).current_dir(&images).output().unwrap()).good();
+    let text = || std::fs::read_to_string(&log).unwrap();
+    eventually("it tells of itself", || text().contains("top -b"));
+    let pids = [out.trim().to_string(), text().lines().next().unwrap().to_string()];
+    for pid in pids {
+        assert!(command("kill", &["-KILL", &pid]).status().unwrap().success());
+        eventually("it is gone", || !std::path::Path::new("/proc").join(&pid).exists());
+    }
+}
+
+#[test]
 #[cfg(target_arch = "x86_64")]
 fn a_test_in_an_initramfs_goes_as_the_readme_says() {
     let session = session(include_str!("../README.md"), "In an initramfs test");

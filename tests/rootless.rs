@@ -239,6 +239,29 @@ fn the_callers_other_groups_stay_as_the_kernel_asks() {
 }
 
 #[test]
+fn root_of_a_namespace_that_forbids_setgroups_keeps_the_groups_too() {
+    // unshare -r maps one group, and an ordinary user's container too: another runs inside both.
+    let ordinary = Ordinary::new();
+    let (program, root) = (ordinary.program(), ordinary.root());
+    let (program, root) = (program.to_str().unwrap(), root.to_str().unwrap());
+    let inside = format!("{program} run {root} grep -E Groups /proc/self/status");
+    let unshared = ["unshare", "--map-root-user", "sh", "-c", &inside];
+    let contained =
+        [&[program, "run", "--privileged"], OF_THE_HOST, &["/", "sh", "-c", &inside]].concat();
+    let user = USER.to_string();
+    for words in [&unshared[..], &contained] {
+        let mut line = command("setpriv", &["--reuid", &user, "--regid", &user, "--groups", "4"]);
+        let ran = Ran::of(line.args(words).output().unwrap());
+        assert_eq!(ran.good().trim_end(), "Groups:\t65534", "{words:?}");
+    }
+    // More of them cannot be had.
+    let mut line = ordinary.command("unshare", &["--map-root-user", program]);
+    let ran = Ran::of(line.args(["run", "--group-add", "7", root, "true"]).output().unwrap());
+    let says = "thimble: set the groups: EPERM: Operation not permitted\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), says));
+}
+
+#[test]
 fn volumes_a_tmpfs_and_a_read_only_root_work_for_him_too() {
     let ordinary = Ordinary::new();
     let source = tempfile::tempdir().unwrap();

@@ -262,6 +262,20 @@ fn an_ordinary_user_has_one_too() {
 }
 
 #[test]
+fn make_run_opens_a_shell_on_one() {
+    let mut line = command("tests/tools/run.sh", &[busybox()]);
+    line.env("THIMBLE", thimble());
+    let mut caller = Caller::start(line, &[0, 1, 2]);
+    caller.expect("/ # ");
+    // The shell says that it is ready before it is.
+    caller.types("echo first; hostname; tty; exit 3\r");
+    caller.expect("first\r\n");
+    let (status, text) = caller.end();
+    let says = "my-container\r\n/dev/pts/0\r\nThe shell ended with status 3.\r\n";
+    assert!(status == 0 && text.ends_with(says), "{status}: {text}");
+}
+
+#[test]
 fn with_bare_it_is_of_the_hosts_devpts() {
     let before = fs::read_dir("/dev/pts").unwrap().count();
     let script = "stty size; test -t 1 && echo good; readlink /proc/self/fd/0; exit 9";

@@ -45,6 +45,31 @@ fn a_directory_and_a_file_are_bound_and_their_places_made() {
 }
 
 #[test]
+fn the_hosts_own_root_is_a_volume_like_any_other() {
+    let (root, source) = (own_root(), source());
+    let look = format!("cat /host{}/file", source.path().display());
+    let maps = ["--uidmap", "0:100000:65536"];
+    let ephemeral_and_mapped = [&["-x"], &maps[..]].concat();
+    for options in [&[][..], &["-x"], &maps, &ephemeral_and_mapped, &["--no-pivot"], &["--bare"]] {
+        // For another than root inside, the source is closed.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(source.path(), open).unwrap();
+        for volume in ["/:/host:ro", "/:/host"] {
+            let options = [options, &["-v", volume]].concat();
+            let ran = in_root(root.path(), &options, &look);
+            assert_eq!((ran.out.as_str(), ran.err.as_str()), ("content\n", ""), "{options:?}");
+        }
+    }
+    // A container's own root, from inside.
+    let script = "mount --bind / /mnt && ls /mnt/bin/busybox";
+    let volume = format!("{}:/mnt", source.path().display());
+    let ran = in_root(root.path(), &["--privileged", "-v", &volume], script);
+    assert_eq!(ran.good(), "/mnt/bin/busybox\n");
+    let ordinary = Ordinary::new();
+    assert_eq!(ordinary.sh(&["-v", "/:/host:ro"], &look).good(), "content\n");
+}
+
+#[test]
 fn read_only_means_all_that_is_mounted_below_too() {
     let (root, source, program) = (own_root(), source(), thimble());
     let place = source.path().display();

@@ -90,6 +90,11 @@ pub fn over_rest(config: &Config, root: Fd, proc: Fd, layers: &mut Layers, repor
 }
 
 impl Layers {
+    /// What lies lowest on top of the host's root: the memory, or the mapped tree below it.
+    pub fn first(&self, mapped: bool) -> Fd {
+        if mapped { self.lower } else { self.memory }
+    }
+
     /// Mounts an overlay with a part of the memory that is its own: `mount` is given its options.
     /// The names are those of `lower` and of the memory.
     fn mount(

@@ -100,14 +100,16 @@ impl<'a> Hierarchies<'a> {
         Ok(())
     }
 
-    /// Whether the root of v2's hierarchy has a controller: ENOENT if not.
+    /// Whether the root of the hierarchy is there, and not covered by another mount, and of v2 has
+    /// a controller: ENOENT if not.
     #[inline(never)]
     fn offers(&self, path: &Text, controller: &[u8]) -> kernel::Result<()> {
-        if !self.v2 {
-            return Ok(());
-        }
         let root = open(self.base, path)?;
-        let offered = lists(root, c"cgroup.controllers", controller);
+        let offered = if self.v2 {
+            lists(root, c"cgroup.controllers", controller)
+        } else {
+            kernel::open_at(root, PROCS, libc::O_PATH).map(kernel::close)
+        };
         kernel::close(root);
         offered
     }

@@ -8,7 +8,7 @@ use core::ffi::CStr;
 use crate::config::Config;
 use crate::isolate::accounts::Ids;
 use crate::isolate::seccomp;
-use crate::kernel::{self, Errno, left_out};
+use crate::kernel::{self, CURRENT, Errno, left_out};
 use crate::report::Report;
 use crate::steps::Step;
 
@@ -91,7 +91,11 @@ pub fn cut_down(
     }
     let stay = left_out(c"groups") || keep_groups;
     if !stay && (!untouched(config) || !ids.groups.as_slice().is_empty()) {
-        report.step(Step::Groups, kernel::set_groups(ids.groups.as_slice()));
+        let set = kernel::set_groups(ids.groups.as_slice());
+        let asked_for = !config.group_add.as_slice().is_empty();
+        if set != Err(Errno::EPERM) || asked_for || !may_keep_groups() {
+            report.step(Step::Groups, set);
+        }
     }
     // By this, who looks at pid 1 can tell that the program is under another filter. The
     // program's own name is that of its file.
@@ -118,6 +122,14 @@ pub fn cut_down(
     let now = own | right_to_load(config);
     report.step(Step::Capabilities, kernel::set_capabilities(now, 0));
     own
+}
+
+/// Whether the user namespace forbids setgroups(2) to everybody, as the one of an ordinary user's
+/// that the caller is root of: what groups he has besides are his own, and stay.
+fn may_keep_groups() -> bool {
+    let mut buffer = [0; 8];
+    let read = kernel::read_start(CURRENT, c"/proc/self/setgroups", &mut buffer);
+    read.is_ok_and(|line| line.starts_with(b"deny"))
 }
 
 /// pid 1, now that there is a program under a filter of its own: gives up what that

@@ -19,9 +19,20 @@ pub fn look_up(config: &Config, report: &mut Report) {
     each(config, None, report);
 }
 
-/// Mounts all of them. The current directory is the new root, and is so again.
-pub fn mount_all(config: &Config, root: Fd, proc: Fd, report: &mut Report) {
-    each(config, Some((root, proc)), report);
+/// Mounts all of them. The current directory is the new root, and is so again. What lies lowest
+/// on top of the host's root is `first`: it would come along with a volume of `/`, and cover that.
+pub fn mount_all(config: &Config, root: Fd, first: Fd, proc: Fd, report: &mut Report) {
+    if !config.mounts.as_slice().is_empty() {
+        set_bindable(first, false, report);
+        each(config, Some((root, proc)), report);
+        set_bindable(root, true, report);
+    }
+}
+
+#[inline(never)]
+fn set_bindable(mount: Fd, bindable: bool, report: &mut Report) {
+    mounts::go_to(mount, report);
+    report.step(Step::BindRoot, kernel::set_bindable(bindable));
 }
 
 /// What both have in common; `inside` are the new root and its /proc.
@@ -42,9 +53,6 @@ fn each(config: &Config, inside: Option<(Fd, Fd)>, report: &mut Report) {
         // A source that is there is told of once it is mounted.
         if inside.is_some() || done.is_err() {
             report.step_on(step, word, done);
-        }
-        if let Some((root, _)) = inside {
-            mounts::go_to(root, report);
         }
     }
 }

@@ -34,10 +34,14 @@ pub fn bind(source: &CStr, target: &CStr, recursive: bool) -> Result<()> {
 
 /// mount(2) that changes flags: of the file system as such, or with MS_BIND of
 /// this one mount of it, whose flags become exactly those given.
-#[inline(never)]
 pub fn remount(target: &CStr, flags: MountFlags) -> Result<()> {
+    change(target, flags | libc::MS_REMOUNT)
+}
+
+/// mount(2) of nothing new: it changes what is mounted.
+#[inline(never)]
+fn change(target: &CStr, flags: MountFlags) -> Result<()> {
     let none = null::<c_char>();
-    let flags = flags | libc::MS_REMOUNT;
     // SAFETY: the path is NUL-terminated and only read; the rest may be null.
     unsafe { perform!(Sysno::mount, none, target.as_ptr(), none, flags, none) }
 }
@@ -108,10 +112,14 @@ pub fn move_mount(mount: Fd, target: Fd, path: &CStr) -> Result<()> {
 /// mount(2) that takes `/` and all below it out of every peer group: from here
 /// on no mount of this namespace reaches another one, nor the other way round.
 pub fn make_private() -> Result<()> {
-    let none = null::<c_char>();
-    let flags = libc::MS_REC | libc::MS_PRIVATE;
-    // SAFETY: the path is NUL-terminated and only read; the rest may be null.
-    unsafe { perform!(Sysno::mount, none, c"/".as_ptr(), none, flags, none) }
+    change(c"/", libc::MS_REC | libc::MS_PRIVATE)
+}
+
+/// mount(2) that says whether the current directory, which must be a mount, can be bound
+/// elsewhere. What cannot is left out where it would come along with all that is mounted below
+/// something.
+pub fn set_bindable(bindable: bool) -> Result<()> {
+    change(c".", if bindable { libc::MS_PRIVATE } else { libc::MS_UNBINDABLE })
 }
 
 /// pivot_root(2) with "." for both: the current directory, which must be a

@@ -42,6 +42,7 @@ errors! {
     28 "ENOSPC: No space left on device"
     30 "EROFS: Read-only file system"
     32 "EPIPE: Broken pipe"
+    34 "ERANGE: Numerical result out of range"
     36 "ENAMETOOLONG: File name too long"
     37 "ENOLCK: No locks available"
     38 "ENOSYS: Function not implemented"
@@ -93,7 +94,7 @@ mod tests {
             let theirs = std::io::Error::from_raw_os_error(number as i32).to_string();
             assert_eq!(theirs, format!("{text} (os error {number})"));
         }
-        assert_eq!(known, 42);
+        assert_eq!(known, 43);
     }
 
     #[test]

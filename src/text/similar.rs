@@ -8,14 +8,15 @@ use super::Parts;
 const LONGEST: usize = 32;
 
 /// Of the lines of `known`, each from byte `start` on, the word that takes the
-/// fewest changes of a letter to make from `word`; `None` if even that takes more
-/// than a third of its letters, and one.
+/// fewest changes of a letter to make from `word`, or the first that begins with it;
+/// `None` if even that takes more than a third of its letters, and one.
 pub fn nearest(word: &[u8], known: &'static [u8], start: usize) -> Option<&'static [u8]> {
     let mut best = None;
     let mut least = word.len() / 3 + 2;
     for line in Parts::of(known, b'\n') {
         let candidate = line.get(start..).unwrap_or(&[]);
-        let count = distance(word, candidate);
+        let begun = word.len() > 3 && candidate.starts_with(word);
+        let count = if begun { 0 } else { distance(word, candidate) };
         if count < least {
             least = count;
             best = Some(candidate);
@@ -72,6 +73,7 @@ mod tests {
             ("--hostnam", Some("--hostname")),
             ("--envfile", Some("--env-file")),
             ("--evn", Some("--env")),
+            ("--host", Some("--hostname")),
             ("--frobnicate", None),
             ("-x", None),
             ("", None),

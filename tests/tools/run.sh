@@ -3,13 +3,13 @@
 # a terminal, a short tour of one.
 set -u
 root=$1
+thimble=${THIMBLE:-target/thimble}
 # A limit on processes where this caller has a cgroup for it.
 limit='--pids-limit 20'
-target/thimble run $limit "$root" /bin/true 2>/dev/null || limit=
+"$thimble" run $limit "$root" /bin/true 2>/dev/null || limit=
 if [ -t 0 ]; then
-    echo "This is a shell in a container. 'exit' leaves it. (It has no terminal of its own"
-    echo "yet: Ctrl-C reaches the shell, and not what runs in it.)"
-    target/thimble run --hostname my-container $limit "$root" /bin/sh
+    echo "This is a shell in a container. 'exit' leaves it."
+    "$thimble" run -t --hostname my-container $limit "$root" /bin/sh
     echo "The shell ended with status $?."
     exit 0
 fi
@@ -24,10 +24,10 @@ show ip address
 show env
 '
 echo "\$ thimble run --hostname my-container ${limit:+$limit }ROOTFS /bin/sh"
-target/thimble run --hostname my-container $limit "$root" /bin/sh -c "$tour" || exit
+"$thimble" run --hostname my-container $limit "$root" /bin/sh -c "$tour" || exit
 if [ -n "$limit" ]; then
     echo
     echo '$ thimble run --pids-limit 3 ROOTFS /bin/sh -c "sleep 0 & sleep 0 & sleep 0"'
-    target/thimble run --pids-limit 3 "$root" /bin/sh -c 'sleep 0 & sleep 0 & sleep 0'
+    "$thimble" run --pids-limit 3 "$root" /bin/sh -c 'sleep 0 & sleep 0 & sleep 0'
     echo "exit status $?"
 fi
