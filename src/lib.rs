@@ -121,7 +121,7 @@ fn wrong(usage: &Usage, report: &mut Report) -> ! {
 /// What is left to do for whoever cannot go on, as after a panic.
 pub fn give_up() -> ! {
     if kernel::own_pid().number() == 1 && machine::is_own() {
-        off::turn_off(Ending { own: true, ..Ending::POWER_OFF }, report::FAILED, 0);
+        off::turn_off(Ending { own: true, ..Ending::POWER_OFF }, report::FAILED, 0, None);
     }
     kernel::exit(report::FAILED)
 }
