@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::isolate::cgroup::{self, UNKNOWN};
 use crate::isolate::descriptors;
 use crate::isolate::link::Link;
-use crate::kernel::{self, End, Errno, Fd, Pid, STDIN, STDOUT};
+use crate::kernel::{self, End, Errno, Fd, Pid, STDIN, STDOUT, left_out};
 use crate::report::{self, FAILED, Report};
 use crate::steps::Step;
 use crate::text::{PackedList, Text, pack_list};
@@ -167,6 +167,10 @@ fn write_pid(fd: Fd, pid: u64) -> kernel::Result<()> {
 /// Writes a file beside it and renames that, so that whoever reads it finds all of it. A link
 /// there is replaced, and not followed. Gives the file.
 fn write_pid_file(directory: Fd, path: &CStr, pid: u64) -> kernel::Result<Fd> {
+    if left_out(c"new pid file") {
+        let own = kernel::open_at(directory, path, libc::O_WRONLY | libc::O_CREAT)?;
+        return write_pid(own, pid).map(|()| own);
+    }
     let mut new = Text::of(&[path.to_bytes(), b"."]);
     new.push_number(pid);
     let new = new.as_c_str().ok_or(Errno::ENAMETOOLONG)?;

@@ -276,9 +276,9 @@ impl<'a> Config<'a> {
         self.detach || self.json_status_fd.is_some()
     }
 
-    /// Makes those namespaces the host's that the attack suite leaves out.
+    /// What the attack suite leaves out: those namespaces are the host's, and so is the terminal.
     #[cfg(feature = "leave-out")]
-    pub fn leave_namespaces_out(&mut self) {
+    pub fn leave_out(&mut self) {
         for (field, name) in [
             (&mut self.pid, c"pid namespace"),
             (&mut self.ipc, c"ipc namespace"),
@@ -291,6 +291,9 @@ impl<'a> Config<'a> {
         }
         if left_out(c"network namespace") {
             self.network = Some(Network::Host);
+        }
+        if left_out(c"own terminal") {
+            self.tty = false;
         }
     }
 

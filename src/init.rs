@@ -7,7 +7,7 @@ use core::ffi::c_int;
 
 use crate::config::Config;
 use crate::isolate::terminal;
-use crate::kernel::{self, End, NEVER, Pid};
+use crate::kernel::{self, End, NEVER, Pid, left_out};
 use crate::report::{FAILED, Report};
 use crate::steps::Step;
 
@@ -37,7 +37,7 @@ impl Stop {
         match signal {
             0 if self.stopping => {
                 self.until = NEVER;
-                return libc::SIGKILL;
+                return if left_out(c"kill") { self.signal } else { libc::SIGKILL };
             }
             0 => self.timed_out = true,
             libc::SIGTERM | libc::SIGHUP => {}

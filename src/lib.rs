@@ -78,6 +78,8 @@ pub fn main(given: &mut Given) -> u8 {
     let mut parser = Parser::new(given.arguments, &mut config);
     let asked = cli::read(&mut parser);
     let Parser { usage, texts, .. } = parser;
+    #[cfg(feature = "leave-out")]
+    config.leave_out();
     let first = given.pid.number() == 1;
     if first {
         config.ending.own = machine::is_own();
@@ -89,11 +91,7 @@ pub fn main(given: &mut Given) -> u8 {
         }
     }
     match asked {
-        Ok(Request::Run) => {
-            #[cfg(feature = "leave-out")]
-            config.leave_namespaces_out();
-            run::run(&config, given)
-        }
+        Ok(Request::Run) => run::run(&config, given),
         Ok(Request::Exec) => exec::exec(&mut config, given, report),
         Ok(Request::Init) if first => machine::start(&config, given.environment, report),
         Ok(Request::Init) => {
@@ -121,7 +119,7 @@ fn wrong(usage: &Usage, report: &mut Report) -> ! {
 /// What is left to do for whoever cannot go on, as after a panic.
 pub fn give_up() -> ! {
     if kernel::own_pid().number() == 1 && machine::is_own() {
-        off::turn_off(Ending { own: true, ..Ending::POWER_OFF }, report::FAILED, 0);
+        off::turn_off(Ending { own: true, ..Ending::POWER_OFF }, report::FAILED, 0, None);
     }
     kernel::exit(report::FAILED)
 }

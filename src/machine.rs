@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::init::{self, Stop};
 use crate::isolate::mounts::INERT;
 use crate::isolate::{environment, program};
-use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Strings, Word};
+use crate::kernel::{self, Argv, CURRENT, Errno, Fd, List, Modes, STDERR, Strings, Word};
 use crate::off;
 use crate::report::{self, Report, TIMED_OUT};
 use crate::steps::Step;
@@ -64,13 +64,15 @@ pub fn frame(config: &Config, stop: bool, report: &mut Report) {
     // A terminal to stop what runs on it by Ctrl-C. The console need not be one. It is pid 1's:
     // where the leader of a session ends, what its terminal has not sent yet is thrown away.
     kernel::take_terminal();
+    let mut modes = Modes::NONE;
+    let console = kernel::modes(STDERR, &mut modes).is_ok().then_some(&modes);
     let child = report.step(Step::Clone, kernel::fork());
     if let Some(child) = child {
         let mut stop = stop.then(|| Stop::new(config, report));
         let end = init::attend(child, stop.as_mut(), report);
         let timed_out = stop.is_some_and(|stop| stop.timed_out);
         let status = if timed_out { TIMED_OUT } else { end.status() };
-        off::turn_off(config.ending, status, end.signal());
+        off::turn_off(config.ending, status, end.signal(), console);
     }
     report.undo.ending = None;
     kernel::lead_foreground();

@@ -2,26 +2,29 @@
 //! the power off. No step of this hangs on another: what fails is left out.
 
 use crate::config::Ending;
-use crate::kernel::{self, Errno, Fd, NEVER, STDERR};
+use crate::kernel::{self, Errno, Fd, Modes, NEVER, STDERR, left_out};
 use crate::text::Text;
 
 /// How many seconds a step is waited for: a console or a port may hold a writer up.
 const PATIENCE: u64 = 10;
 
 /// How it went.
-struct Outcome {
+struct Outcome<'a> {
     status: u8,
     signal: u8,
     device: u32,
     modules: bool,
+    console: Option<&'a Modes>,
 }
 
 /// Says how it went, and turns the machine off. In a pid namespace of its own, that ends
-/// and no machine does (reboot(2)); where even that is refused, this process does.
+/// and no machine does (reboot(2)); where even that is refused, this process does. `console` is
+/// how that was before anybody wrote to it, if it is a terminal.
 #[cold]
 #[inline(never)]
-pub fn turn_off(ending: Ending, status: u8, signal: u8) -> ! {
-    let outcome = Outcome { status, signal, device: ending.device, modules: ending.modules };
+pub fn turn_off(ending: Ending, status: u8, signal: u8, console: Option<&Modes>) -> ! {
+    let Ending { device, modules, .. } = ending;
+    let outcome = Outcome { status, signal, device, modules, console };
     // What still runs could write on, and keeps files open.
     kernel::end_all();
     // Without its process the line would be lost: should that be killed, another does it.
@@ -81,6 +84,10 @@ fn tell(outcome: &Outcome) {
     line.push(b" signal=");
     line.push_number(outcome.signal.into());
     line.push_byte(b'\n');
+    // Who wrote there may have stopped it, or have it show capital letters for small ones.
+    if !left_out(c"console") {
+        kernel::show_again(STDERR, outcome.console);
+    }
     // At the beginning of a line.
     let bytes = line.as_bytes();
     if write_to(STDERR, bytes).is_err() {

@@ -151,7 +151,7 @@ impl<'a> Report<'a> {
         }
         let status = if self.undo.terminal.failed { FAILED } else { status };
         if let Some(ending) = self.undo.ending {
-            off::turn_off(ending, status, 0);
+            off::turn_off(ending, status, 0, None);
         }
         kernel::exit(status)
     }

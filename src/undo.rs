@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 
 use crate::config::Ending;
-use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Modes, NEVER, Pid, STDIN};
+use crate::kernel::{self, Alike, CURRENT, Errno, Fd, List, Modes, NEVER, Pid, STDIN, left_out};
 use crate::text::{Numbered, Parts, Text, line_behind, parse_whole};
 
 /// How often and how far apart, in milliseconds, a removal is tried while the
@@ -20,6 +20,9 @@ pub const SUBTREE: &CStr = c"cgroup.subtree_control";
 
 /// A cgroup that thimbles are in beside their containers'. No container has such a name.
 pub const LEAF: &CStr = c"_thimble";
+
+/// How many seconds the output of a terminal that somebody still has is waited for.
+const GRACE: u64 = 1;
 
 /// A directory that was made in a cgroup hierarchy.
 #[derive(Clone, Copy)]
@@ -123,6 +126,9 @@ impl<'a> Undo<'a> {
     /// terminal back: what is told comes after it.
     pub fn end_terminal(&mut self) {
         self.terminal.let_go();
+        if !left_out(c"end of the terminal") {
+            self.end_input(); // what is typed from now on is the caller's own
+        }
         let output = self.relays.as_mut_slice().get_mut(self.terminal.output);
         if let Some(output) = output.and_then(Option::take) {
             if self.end_all {
@@ -132,7 +138,7 @@ impl<'a> Undo<'a> {
             }
             // It may take long if nobody reads it: now Ctrl-C is thimble's.
             let _ = self.terminal.restore(false);
-            self.terminal.failed = !drain(output);
+            self.terminal.failed = !drain(output, self.terminal.master);
             let _ = self.terminal.restore(true);
         }
     }
@@ -155,9 +161,7 @@ impl<'a> Undo<'a> {
     /// Nobody sees the program's terminal any more: ends it, as when a line is dropped.
     /// Once nobody has the master, the kernel sends SIGHUP to those inside.
     fn hang_up(&mut self) {
-        if let Some(input) = self.relays.as_mut_slice().get_mut(self.terminal.output - 1) {
-            end(input.take());
-        }
+        self.end_input();
         if let Some(master) = self.terminal.master.take() {
             kernel::close(master);
         }
@@ -165,12 +169,19 @@ impl<'a> Undo<'a> {
         let _ = self.terminal.restore(true);
     }
 
+    fn end_input(&mut self) {
+        let place = self.terminal.output.wrapping_sub(1);
+        if let Some(input) = self.relays.as_mut_slice().get_mut(place) {
+            end(input.take());
+        }
+    }
+
     /// Takes the rest back, the last first. Which cgroup could not be removed and why, if
     /// there is such a one: somebody is still in it, or below it.
     pub fn run(&self) -> Option<(&'a CStr, Errno)> {
         let mut left = None;
         for directory in self.cgroups.as_slice().iter().rev() {
-            if self.end_all {
+            if self.end_all && !left_out(c"end of all") {
                 // What could not be ended shows in what comes next.
                 end_all(directory.own);
             }
@@ -209,8 +220,10 @@ impl Terminal {
 }
 
 /// Waits until all output is out, which may be long if nobody reads it: a signal that is
-/// there to end thimble ends the waiting. Whether nothing failed.
-fn drain(output: Pid) -> bool {
+/// there to end thimble ends the waiting. So does somebody inside who keeps the terminal open, and
+/// whose output has no end. Whether nothing failed.
+fn drain(output: Pid, master: Option<Fd>) -> bool {
+    let mut until = kernel::after(GRACE).unwrap_or(NEVER);
     loop {
         match kernel::reap_any() {
             Ok(None) => {}
@@ -218,11 +231,16 @@ fn drain(output: Pid) -> bool {
             Ok(Some((_, end))) => return end.is_success(),
             Err(_) => return true, // it goes on by itself
         }
-        let signal = kernel::wait_for_signal(NEVER);
-        if matches!(signal, Ok(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM)) {
+        let kept = match kernel::wait_for_signal(until) {
+            Ok(0) => master.is_some_and(|master| !kernel::is_hung_up(master)),
+            Ok(libc::SIGHUP | libc::SIGINT | libc::SIGQUIT | libc::SIGTERM) => true,
+            _ => continue,
+        };
+        if kept && !left_out(c"end of the terminal") {
             end(Some(output));
             return true;
         }
+        until = NEVER;
     }
 }
 
@@ -231,7 +249,7 @@ fn drain(output: Pid) -> bool {
 pub fn remove_pid_file(directory: Fd, path: &CStr, own: Fd) -> kernel::Result<()> {
     match kernel::open_at(directory, path, libc::O_PATH | libc::O_NOFOLLOW) {
         Err(Errno::ENOENT) => Ok(()),
-        there if kernel::compare(there?, own)? == Alike::File => {
+        there if kernel::compare(there?, own)? == Alike::File || left_out(c"pid file check") => {
             kernel::remove_file(directory, path)
         }
         _ => Ok(()),

@@ -9,12 +9,13 @@ mod common;
 use common::*;
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 /// Who runs thimble.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -110,6 +111,19 @@ impl Scene {
         command
     }
 
+    /// `thimble exec`, with these options and words.
+    fn exec(&self, pid: &str, options: &[&str], words: &[&str]) -> Command {
+        let (program, user) = (self.text("thimble"), self.owner().to_string());
+        let mut line = vec!["setpriv", "--reuid", &user, "--regid", &user, "--clear-groups"];
+        line.extend([program.as_str(), "exec"]);
+        line.extend(options);
+        line.push(pid);
+        line.extend(words);
+        let mut command = command(line[0], &line[1..]);
+        command.env("THIMBLE_LEAVE_OUT", self.left_out);
+        command
+    }
+
     /// The probe inside, with these words. Whether what it tries works.
     fn probe(&self, words: &[&str]) -> bool {
         self.probe_with(&[], words)
@@ -156,6 +170,41 @@ impl Drop for Running {
         self.0.kill().unwrap();
         self.0.wait().unwrap();
     }
+}
+
+/// A container whose program has said that it runs.
+struct Container {
+    child: Child,
+    /// Its pid 1.
+    pid: String,
+}
+
+impl Container {
+    fn start(mut command: Command) -> Container {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n", "it did not start");
+        Container { pid: children(child.id())[0].to_string(), child }
+    }
+
+    /// The status of its end.
+    fn end(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Container {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The processes that this one has started, the oldest first.
+fn children(pid: u32) -> Vec<u32> {
+    let found = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    found.split_whitespace().map(|number| number.parse().unwrap()).collect()
 }
 
 /// Lets a command run on a terminal that is its session's.
@@ -234,6 +283,44 @@ fn images_link(scene: &Scene, name: &str, step: &str) -> bool {
     ran.status == Some(0) && ran.err.contains(step)
 }
 
+/// Whether a container's program gets hold of the terminal of who executes another one there, with
+/// these options.
+fn terminal_of_who_executes(scene: &Scene, options: &[&str]) -> bool {
+    let (_master, slave) = terminal();
+    std::os::unix::fs::fchown(&slave, Some(scene.owner()), None).unwrap();
+    let status = slave.metadata().unwrap();
+    let (device, number) = (status.dev().to_string(), status.rdev().to_string());
+    let words = ["probe", "takes", "/tmp/offered", &device, &number];
+    let mut container = Container::start(scene.thimble(&[], &words));
+    let mut exec = scene.exec(&container.pid, options, &["probe", "offers", "/tmp/offered"]);
+    on_terminal(&mut exec, slave);
+    let mut exec = Running::new(exec);
+    eventually("it is offered", || {
+        let failed = exec.0.try_wait().unwrap().is_some_and(|status| status.code() == Some(125));
+        assert!(!failed, "it was not executed");
+        scene.at("root/tmp/offered").exists()
+    });
+    match container.end() {
+        Some(0) => true,
+        Some(1) => false,
+        other => panic!("the probe is at fault: {other:?}"),
+    }
+}
+
+/// Lets a command be in a cgroup of the caller's own, by way of other words.
+fn in_a_cgroup(scene: &Scene, act: impl Fn(&[&str], &Path) -> bool) -> bool {
+    let place = cgroup_v1("pids").join(unique_name());
+    fs::create_dir(&place).unwrap();
+    for file in ["", "cgroup.procs"] {
+        let owner = Some(scene.owner());
+        std::os::unix::fs::chown(place.join(file), owner, owner).unwrap();
+    }
+    let enter = "echo $$ > $1/cgroup.procs && shift && exec \"$@\"";
+    let done = act(&["sh", "-c", enter, "sh", place.to_str().unwrap()], &place);
+    eventually("it is empty", || fs::remove_dir(&place).is_ok());
+    done
+}
+
 /// A device node in a directory.
 fn node(path: &Path, numbers: [&str; 2]) {
     let path = path.to_str().unwrap();
@@ -242,7 +329,7 @@ fn node(path: &Path, numbers: [&str; 2]) {
 }
 
 macro_rules! attacks {
-    ($($name:ident: $words:literal, without $root:literal $(as user $user:expr)?, $attempt:expr;)*) => {
+    ($($name:ident: $words:literal, without $root:tt $(as user $user:expr)?, $attempt:expr;)*) => {
         /// All of them, in the order of the README's table.
         const ATTACKS: &[Attack] = &[$(Attack {
             name: stringify!($name),
@@ -363,6 +450,171 @@ attacks! {
             let told = fs::read_to_string(&status).unwrap();
             assert!(told.contains("exit-code"), "{told}");
             told.contains("forged")
+        };
+
+    the_pid_forged:
+        "writing to where `--detach` tells the pid",
+        without "output let go",
+        |scene| {
+            let ran = Ran::of(scene.thimble(&["-d"], &["probe", "root"]).output().unwrap());
+            println!("{ran:?}");
+            assert_eq!(ran.status, Some(0));
+            ran.out.lines().count() > 1
+        };
+    a_descriptor_leaked_to_exec:
+        "a descriptor of who calls `exec`, also as the working directory",
+        without "closed descriptors",
+        |scene| {
+            let container = Container::start(scene.thimble(&[], &["probe", "told"]));
+            let tried = [(&[][..], "descriptor"), (&["-w", "/proc/self/fd/7"], "here")];
+            let tried = tried.map(|(options, probe)| {
+                let words = ["probe", probe, &scene.text("mark")];
+                let mut command = scene.exec(&container.pid, options, &words);
+                worked(with_descriptor(&mut command, scene.at("outside")))
+            });
+            assert_eq!(tried[0], tried[1]);
+            tried[0]
+        };
+    a_terminal_of_its_own:
+        "the caller's terminal, where `-t` gives another",
+        without "own terminal",
+        |scene| {
+            let (_master, slave) = terminal();
+            let own = slave.try_clone().unwrap();
+            worked(on_terminal(&mut scene.thimble(&["-t"], &["probe", "resizes"]), slave));
+            // SAFETY: an all-zero winsize is valid, and is filled.
+            let size = unsafe {
+                let mut size: libc::winsize = std::mem::zeroed();
+                assert_eq!(libc::ioctl(own.as_raw_fd(), libc::TIOCGWINSZ, &mut size), 0);
+                size
+            };
+            size.ws_row == 7
+        };
+    the_terminal_of_who_executes:
+        "the terminal of who calls `exec -t`, for a program that was there before",
+        without "own terminal",
+        |scene| terminal_of_who_executes(scene, &["-t"]);
+    the_terminal_of_who_executes_without_one:
+        "the same without `-t`, for as long as the container lives",
+        without STAYS,
+        |scene| terminal_of_who_executes(scene, &[]);
+    a_terminal_that_is_kept:
+        "holding up the end of `exec -t`, and reading what is typed from then on",
+        without "end of the terminal",
+        |scene| {
+            let container = Container::start(scene.thimble(&[], &["probe", "told"]));
+            let (mut master, slave) = terminal();
+            let mut exec = scene.exec(&container.pid, &["-t"], &["probe", "keeps", "/tmp/typed"]);
+            on_terminal(exec.stdout(Stdio::null()), slave);
+            let mut exec = Running::new(exec);
+            let typed = || fs::read_to_string(scene.at("root/tmp/typed")).unwrap_or_default();
+            eventually("the program has ended", || typed().starts_with("gone"));
+            // Its number is that of a zombie until exec has seen its end: two relays are left.
+            eventually("its end is known", || children(exec.0.id()).len() < 3);
+            for number in 0..3000 {
+                if exec.0.try_wait().unwrap().is_some() {
+                    return false;
+                }
+                // For two seconds, as the end is on its way.
+                if typed().contains("secret 100") {
+                    return true;
+                }
+                master.write_all(format!("secret {number}\n").as_bytes()).unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            panic!("it does not end");
+        };
+    another_line_discipline:
+        "another line discipline (TIOCSETD) for the terminal that `-t` gives",
+        without "seccomp",
+        |scene| scene.probe_with(&["-t"], &["discipline"]);
+    a_link_as_pid_file:
+        "a link in the place of `--pidfile`, to have another file written",
+        without "new pid file",
+        |scene| {
+            symlink(scene.at("mark"), scene.at("outside/pid")).unwrap();
+            let ran = scene.probe_with(&["--pidfile", &scene.text("outside/pid")], &["root"]);
+            assert!(ran);
+            fs::read_to_string(scene.at("mark")).unwrap() != "the caller's\n"
+        };
+    a_pid_file_exchanged:
+        "another file in the place of `--pidfile` meanwhile, to have that removed",
+        without "pid file check",
+        |scene| {
+            let (file, place) = (scene.text("outside/pid"), scene.text("outside"));
+            fs::write(scene.at("outside/other"), "another's\n").unwrap();
+            let options = ["--pidfile", &file, "-v", &format!("{place}:/tmp")];
+            assert!(scene.probe_with(&options, &["renames", "/tmp/other", "/tmp/pid"]));
+            !Path::new(&file).exists()
+        };
+    outliving_its_time:
+        "outliving `--timeout`, with every signal blocked",
+        without "kill",
+        |scene| {
+            for seconds in ["1", "5", "25"] {
+                let options = ["--timeout", seconds, "--stop-timeout", seconds];
+                let ran = scene.thimble(&options, &["probe", "outlives"]).output().unwrap();
+                let ran = Ran::of(ran);
+                println!("{ran:?}");
+                assert_eq!(ran.status, Some(124));
+                // Else there were fewer than two signals, on a machine with much else to do.
+                let outlived = ran.out.ends_with("outlived\n");
+                if outlived || scene.left_out.is_empty() && !ran.out.is_empty() {
+                    return outlived;
+                }
+            }
+            panic!("it does not run in time");
+        };
+    outliving_by_forking:
+        "outliving the end with `--pid host`, by forking all the time",
+        without "end of all",
+        |scene| {
+            let go = scene.at("root/tmp/go");
+            in_a_cgroup(scene, |by, _| {
+                fs::write(&go, "").unwrap();
+                let name = unique_name();
+                let options = ["--pid=host", "--pids-limit=-1", "--name", &name];
+                let words = ["probe", "forks", "/tmp/go"];
+                let status = scene.thimble_under(by, &options, &words).status().unwrap().code();
+                let left = cgroups_with(&name);
+                fs::remove_file(&go).unwrap();
+                for path in &left {
+                    eventually("it is empty", || fs::remove_dir(path).is_ok());
+                }
+                assert_eq!(status, Some(0), "{left:?}");
+                !left.is_empty()
+            })
+        };
+    the_result_forged:
+        "the last `thimble-result:` on the console, which then takes nothing more",
+        without "console",
+        |scene| {
+            let (mut master, slave) = terminal();
+            copy(scene.at("thimble"), scene.at("root/thimble"));
+            let (root, user) = (scene.text("root"), scene.owner().to_string());
+            let mut line = vec!["--reuid", &user, "--regid", &user, "--clear-groups", "unshare"];
+            if scene.caller == Caller::User {
+                line.extend(["--user", "--map-root-user"]);
+            }
+            line.extend(["--pid", "--fork", "--mount", "--cgroup", "chroot", &root, "/thimble"]);
+            line.extend(["init", "/bin/probe", "silences", "thimble-result: exit=0 signal=0"]);
+            let mut init = command("setpriv", &line);
+            init.stdout(slave.try_clone().unwrap()).stderr(slave.try_clone().unwrap());
+            let status = init.env("THIMBLE_LEAVE_OUT", scene.left_out).status().unwrap();
+            println!("{status:?}");
+            // SAFETY: only a flag of the file's.
+            unsafe { libc::fcntl(master.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) };
+            let mut text = Vec::new();
+            let end = master.read_to_end(&mut text).unwrap_err();
+            assert_eq!(end.kind(), std::io::ErrorKind::WouldBlock);
+            let text = String::from_utf8(text).unwrap();
+            println!("{text}");
+            let last = text.lines().rfind(|line| line.starts_with("thimble-result: ")).unwrap();
+            match last {
+                "thimble-result: exit=0 signal=0" => true,
+                "thimble-result: exit=1 signal=0" => false,
+                _ => panic!("the probe is at fault: {last}"),
+            }
         };
 
     // What the image brings along.
@@ -535,29 +787,25 @@ attacks! {
         without "seccomp,capabilities",
         |scene| {
             // A user has limits where a cgroup is his.
-            let (above, name) = (unique_name(), unique_name());
-            let place = cgroup_v1("pids").join(&above);
-            fs::create_dir(&place).unwrap();
-            for file in ["", "cgroup.procs"] {
-                let owner = Some(scene.owner());
-                std::os::unix::fs::chown(place.join(file), owner, owner).unwrap();
-            }
-            let enter = "echo $$ > $1/cgroup.procs && shift && exec \"$@\"";
-            let by = ["sh", "-c", enter, "sh", place.to_str().unwrap()];
-            // Where it is without a cgroup namespace: root's is made below the hierarchy's root.
-            let below = if scene.caller == Caller::User { format!("{above}/") } else { String::new() };
-            let files = ["pids.max".into(), format!("{below}{name}/pids.max")];
-            let raised = files.map(|file| {
-                let options = ["--pids-limit", "9", "--name", &name];
-                let words = ["probe", "mounts", "cgroup", "pids", &file];
-                let ran = scene.thimble_under(&by, &options, &words).output().unwrap();
-                println!("{ran:?}");
-                // It is the attack that is refused, and not the limit.
-                assert!([Some(0), Some(1)].contains(&ran.status.code()), "{ran:?}");
-                ran.status.success()
-            });
-            eventually("it is empty", || fs::remove_dir(&place).is_ok());
-            raised.contains(&true)
+            in_a_cgroup(scene, |by, place| {
+                let name = unique_name();
+                let above = place.file_name().unwrap().to_str().unwrap();
+                // Where it is without a cgroup namespace: root's is made below that of the
+                // hierarchy.
+                let user = scene.caller == Caller::User;
+                let below = if user { format!("{above}/") } else { String::new() };
+                let files = ["pids.max".into(), format!("{below}{name}/pids.max")];
+                let raised = files.map(|file| {
+                    let options = ["--pids-limit", "9", "--name", &name];
+                    let words = ["probe", "mounts", "cgroup", "pids", &file];
+                    let ran = scene.thimble_under(by, &options, &words).output().unwrap();
+                    println!("{ran:?}");
+                    // It is the attack that is refused, and not the limit.
+                    assert!([Some(0), Some(1)].contains(&ran.status.code()), "{ran:?}");
+                    ran.status.success()
+                });
+                raised.contains(&true)
+            })
         };
     what_is_masked:
         "reading what tells about the host (kcore, keys, timer_list, interrupts and others)",

@@ -87,6 +87,11 @@ const NEW_TIME: u32 = 0x80;
 const TIOCSTI: u32 = 0x5412;
 const TIOCLINUX: u32 = 0x541c;
 
+/// Puts another line discipline in the place of a terminal's own, of which the kernel loads one of
+/// a serial network or a modem for everybody (CVE-2017-2636, CVE-2023-6546), and by which the next
+/// to write there is kept from it.
+const TIOCSETD: u32 = 0x5423;
+
 /// PER_LINUX, and the question for the present one: personality(2).
 const PERSONAS: &[u32] = &[0, 0xffff_ffff];
 
@@ -360,7 +365,7 @@ const fn build() -> Builder {
     let refused = [TO_REFUSE, TO_ALLOW];
     filter.by_argument(&[Sysno::clone], 0, ANY_BIT, &[NAMESPACES], refused);
     filter.by_argument(&[Sysno::unshare], 0, ANY_BIT, &[NAMESPACES | NEW_TIME], refused);
-    filter.by_argument(&[Sysno::ioctl], 1, EQUAL, &[TIOCSTI, TIOCLINUX], refused);
+    filter.by_argument(&[Sysno::ioctl], 1, EQUAL, &[TIOCSTI, TIOCLINUX, TIOCSETD], refused);
     filter.by_argument(&[Sysno::personality], 0, EQUAL, PERSONAS, [TO_ALLOW, TO_REFUSE]);
     let sockets = &[Sysno::socket, Sysno::socketpair];
     filter.by_argument(sockets, 0, EQUAL, FAMILIES, [TO_ALLOW, TO_NO_FAMILY]);

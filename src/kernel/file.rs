@@ -139,6 +139,15 @@ pub fn wait_until_ready(waits: &mut [libc::pollfd]) -> Result<()> {
     unsafe { call!(Sysno::ppoll, waits.as_mut_ptr(), waits.len(), none, none, 0) }.map(drop)
 }
 
+/// Whether nobody has the other end of a descriptor any more: ppoll(2), without waiting.
+pub fn is_hung_up(fd: Fd) -> bool {
+    let mut wait = ready(fd, 0);
+    let (now, none) = ([0usize; 2], null::<u8>());
+    // SAFETY: the kernel reads the time, and reads and writes one structure.
+    let found = unsafe { call!(Sysno::ppoll, &raw mut wait, 1, &raw const now, none, 0) };
+    found == Ok(1)
+}
+
 /// write(2) of all bytes, in as many calls as it takes, also where somebody has made the
 /// file one that does not wait (O_NONBLOCK).
 pub fn write_all(fd: Fd, mut bytes: &[u8]) -> Result<()> {

@@ -71,6 +71,16 @@ pub fn set_modes(terminal: Fd, modes: &Modes) -> Result<()> {
     unsafe { ioctl(terminal, libc::TCSETS as u32, &raw const *modes as usize) }
 }
 
+/// Lets a terminal show what is written to it, as in these modes, also where somebody has stopped
+/// it: TCSETS, and TCXONC, as tcflow(3). From the background SIGTTOU has to be blocked.
+pub fn show_again(terminal: Fd, modes: Option<&Modes>) {
+    if let Some(modes) = modes {
+        let _ = set_modes(terminal, modes);
+    }
+    // SAFETY: the argument is a number. What is no terminal cannot be stopped.
+    let _ = unsafe { ioctl(terminal, libc::TCXONC as u32, libc::TCOON as usize) };
+}
+
 /// Gives a terminal the modes of another. ENOTTY where there are none to copy.
 pub fn copy_modes(from: Fd, to: Fd) -> Result<()> {
     copy(from, to, libc::TCGETS as u32, libc::TCSETS as u32)

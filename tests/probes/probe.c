@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <termios.h>
+#include <time.h>
 #include <unistd.h>
 #include <arpa/inet.h>
 #include <linux/capability.h>
@@ -129,6 +131,93 @@ static int terminal(char **a)
     long answer = syscall(SYS_ioctl, 0, (long)strtoull(argument(a, 0), 0, 0), byte);
     /* That only a console knows this request is the driver's answer: it got there. */
     return answer < 0 && errno == ENOTTY ? 0 : refused_if(answer, "ioctl");
+}
+
+/* discipline: another line discipline (N_NULL) for the terminal that is standard input. */
+static int discipline(char **a)
+{
+    (void)a;
+    int null = 27;
+    return refused_if(ioctl(0, TIOCSETD, &null), "ioctl");
+}
+
+/* resizes: another size for the terminal that is standard input. */
+static int resizes(char **a)
+{
+    (void)a;
+    struct winsize size = { .ws_row = 7, .ws_col = 7 };
+    return refused_if(ioctl(0, TIOCSWINSZ, &size), "ioctl");
+}
+
+/* silences TEXT: the last word on the terminal that is standard output: what comes next there is
+ * stopped, and in capital letters if it is let go. */
+static int silences(char **a)
+{
+    struct termios modes;
+    printf("%s\n", argument(a, 0));
+    if (tcdrain(1) || tcgetattr(1, &modes))
+        return 2;
+    modes.c_oflag |= OLCUC;
+    cfsetspeed(&modes, B50);
+    return tcsetattr(1, TCSANOW, &modes) || tcflow(1, TCOOFF) ? 2 : 1;
+}
+
+/* keeps PATH: goes away, and leaves a process with the terminal that is standard input, which
+ * notes in the file what is typed there. */
+static int keeps(char **a)
+{
+    int noted = open(argument(a, 0), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    char line[256] = "gone\n";
+    signal(SIGHUP, SIG_IGN);
+    pid_t parent = getpid();
+    if (noted < 0 || ioctl(0, TIOCNOTTY))
+        return 2;
+    if (fork())
+        return 0;
+    while (getppid() == parent)
+        usleep(1000);
+    for (long length = 5; length > 0; length = read(0, line, sizeof line))
+        if (write(noted, line, length) < 0)
+            return 2;
+    return 0;
+}
+
+/* offers PATH: notes its number in the file, and stays. */
+static int offers(char **a)
+{
+    char path[256], line[16];
+    snprintf(path, sizeof path, "%s.new", argument(a, 0));
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (write(file, line, snprintf(line, sizeof line, "%d", getpid())) < 0 || rename(path, a[0]))
+        return 2;
+    for (;;)
+        pause();
+}
+
+/* takes PATH DEVICE TERMINAL: the standard input of the process that offers it there: is it that
+ * terminal, of that devpts? */
+static int takes(char **a)
+{
+    char path[64], line[16] = "";
+    struct stat found;
+    argument(a, 2);
+    printf("ready\n");
+    int file;
+    while ((file = open(a[0], O_RDONLY)) < 0)
+        usleep(1000);
+    if (read(file, line, sizeof line - 1) < 0)
+        return 2;
+    snprintf(path, sizeof path, "/proc/%s/fd/0", line);
+    int fd = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    if (refused_if(fd, path) || fstat(fd, &found))
+        return 1;
+    return found.st_dev != strtoull(a[1], 0, 0) || found.st_rdev != strtoull(a[2], 0, 0);
+}
+
+/* renames FROM TO */
+static int renames(char **a)
+{
+    return refused_if(rename(argument(a, 0), argument(a, 1)), "rename");
 }
 
 /* mounts TYPE OPTIONS [FILE]: a file system, and a file of it that is there to write to. */
@@ -267,6 +356,39 @@ static int signals(char **a)
     usleep(200000);
     printf("alive\n");
     return 1;
+}
+
+/* outlives: takes no signal, stops pid 1, and is there when it is sent the second one to end. */
+static int outlives(char **a)
+{
+    (void)a;
+    unsigned long long all = ~0ull, terminate = 1 << (SIGTERM - 1);
+    struct timespec limit = { .tv_sec = 60 };
+    if (syscall(SYS_rt_sigprocmask, SIG_SETMASK, &all, 0, sizeof all))
+        return 2;
+    printf("ready\n");
+    kill(1, SIGSTOP);
+    for (int times = 0; times < 2; times++)
+        if (syscall(SYS_rt_sigtimedwait, &terminate, 0, &limit, sizeof all) != SIGTERM)
+            return 1;
+    printf("outlived\n");
+    return 0;
+}
+
+/* forks PATH: leaves processes of which each makes another one and ends: until that file is gone,
+ * for a minute at most. */
+static int forks(char **a)
+{
+    time_t end = time(NULL) + 60;
+    if (fork())
+        return 0;
+    setsid();
+    while (access(argument(a, 0), F_OK) == 0 && time(NULL) < end) {
+        if (fork() > 0)
+            _exit(0);
+        usleep(100); /* Whoever reaps them has other things to do as well. */
+    }
+    return 0;
 }
 
 /* process PID: is it there to be signalled? */
@@ -524,6 +646,9 @@ static const struct { const char *name; int (*run)(char **); } ATTACKS[] = {
     { "chroots", chroots }, { "unmounts", unmounts }, { "terminal", terminal }, { "mounts", mounts }, { "write", writing }, { "nested", nested },
     { "namespaces", namespaces }, { "node", node }, { "link", link_at }, { "handle", handle },
     { "by-handle", by_handle }, { "with-key", with_key }, { "key", key }, { "seize", seize },
+    { "discipline", discipline }, { "resizes", resizes }, { "silences", silences },
+    { "keeps", keeps }, { "offers", offers }, { "takes", takes }, { "renames", renames },
+    { "outlives", outlives }, { "forks", forks },
     { "runner", runner }, { "signals", signals }, { "process", process },
     { "connect", connecting }, { "queue", queue }, { "make-queue", make_queue },
     { "remove-queue", remove_queue }, { "hostname", hostname }, { "rename-host", rename_host },
