@@ -63,16 +63,15 @@ pub fn attend(child: Pid, mut stop: Option<&mut Stop>, report: &mut Report) -> E
     loop {
         let until = stop.as_ref().map_or(NEVER, |stop| stop.until);
         let mut signal = report.step(Step::WaitForSignal, kernel::wait_for_signal(until));
-        // One SIGCHLD may stand for many ends. And an end that has come counts before the moment.
-        if signal == libc::SIGCHLD || signal == 0 {
-            while let Some((pid, end)) = report.step(Step::Wait, kernel::reap_any()) {
-                if pid == child {
-                    return end;
-                }
-                // What the program reads would end in the middle. It has told why.
-                if report.undo.forget(pid) && !end.is_success() {
-                    report.end(FAILED);
-                }
+        // One SIGCHLD may stand for many ends. And an end that has come counts before the moment,
+        // and before signals of lower numbers, which somebody inside may send all the time.
+        while let Some((pid, end)) = report.step(Step::Wait, kernel::reap_any()) {
+            if pid == child {
+                return end;
+            }
+            // What the program reads would end in the middle. It has told why.
+            if report.undo.forget(pid) && !end.is_success() {
+                report.end(FAILED);
             }
         }
         if signal == libc::SIGCHLD {

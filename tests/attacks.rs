@@ -239,11 +239,13 @@ fn with_descriptor(command: &mut Command, directory: PathBuf) -> &mut Command {
 
 /// The same with a file that is open.
 fn with_file(command: &mut Command, file: File) -> &mut Command {
-    // SAFETY: only a system call, between fork and exec.
+    // SAFETY: only system calls, between fork and exec. (One that is 7 already stays as it is.)
     unsafe {
-        command.pre_exec(move || match libc::dup2(file.as_raw_fd(), 7) {
-            7 => Ok(()),
-            _ => Err(std::io::Error::last_os_error()),
+        command.pre_exec(move || {
+            if libc::dup2(file.as_raw_fd(), 7) != 7 || libc::fcntl(7, libc::F_SETFD, 0) != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(())
         })
     }
 }

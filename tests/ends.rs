@@ -161,6 +161,16 @@ fn time_is_up_also_where_signals_come_all_the_time() {
 }
 
 #[test]
+fn an_end_is_seen_also_where_other_signals_come_all_the_time() {
+    // As from processes that the program leaves behind: each wait finds another signal first.
+    let inject = format!("inject={}:retval={}", named_here("rt_sigtimedwait"), libc::SIGWINCH);
+    let mut line = command("strace", &["-qq", "-o", "/dev/null", "-e", &inject]);
+    line.arg(thimble()).arg("run").arg(busybox()).args(["/bin/sh", "-c", "exit 7"]);
+    let ran = Running::new(line).wait();
+    assert_eq!((ran.status, ran.err.as_str()), (Some(7), ""));
+}
+
+#[test]
 fn what_the_caller_ignores_stops_nothing() {
     // As with nohup(1).
     for caller in callers() {

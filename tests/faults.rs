@@ -356,6 +356,7 @@ const UNNOTICED: &[Unnoticed] = &[
     Unnoticed { mode: "-t", ..unnoticed("read", &[libc::EIO], "done again") },
     on_terminal("wait4", &[libc::ECHILD], "the output goes on by itself"),
     on_terminal("rt_sigtimedwait", ANY, "tried again"),
+    on_terminal("clock_gettime", ANY, "who keeps the terminal open is then waited for"),
     Unnoticed {
         process: "0.2",
         at: "last",
