@@ -166,16 +166,14 @@ hints! {
         => "the cgroups are mounted read-only here, as inside other containers",
     MakeCgroup EEXIST
         => "a container of this name is running, or left its cgroup behind",
-    MakeCgroup EBUSY
-        => "a container of this name is running: choose another --name",
     EnterNetwork EPERM
         => "entering a network namespace needs root",
     Clone EAGAIN
         => "a limit on processes leaves no room for pid 1 and the program",
     Clone EPERM
         => "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one",
-    Clone ENOSPC
-        => "this host allows no more namespaces: see /proc/sys/user/max_user_namespaces",
+    Clone ENOSPC | UnshareCgroup ENOSPC
+        => "this host allows no more namespaces: see /proc/sys/user/max_*",
     OpenProcess ENOENT
         => "a user namespace needs the host's /proc",
     RunHelper ENOENT | RunHelper EACCES
@@ -183,7 +181,7 @@ hints! {
     MountProc EPERM
         => "parts of this /proc are covered, as inside other containers",
     Clone EINVAL
-        => "this kernel lacks a namespace: see --network, --ipc, --uts, --pid host",
+        => "this kernel lacks a namespace: see thimble check",
     UnshareCgroup EINVAL
         => "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host",
     MountProc ENOENT | MountSys ENOENT | MountDev ENOENT

@@ -237,6 +237,34 @@ fn cgroup_v2_beside_v1_is_found_for_the_controllers_that_it_has() {
 }
 
 #[test]
+fn a_parent_in_v2_with_processes_in_it_is_refused() {
+    let (unified, setting) = v2();
+    let parent = unified.join(unique_name());
+    fs::create_dir(&parent).unwrap();
+    let mut other = command("sleep", &["60"]).spawn().unwrap();
+    fs::write(parent.join("cgroup.procs"), other.id().to_string()).unwrap();
+    let under = parent.file_name().unwrap().to_str().unwrap();
+    let root = busybox();
+    let run = || {
+        let words = ["run", "--cgroup-parent", under, "--cgroup-conf", setting];
+        run(&[&words[..], &[root.to_str().unwrap(), "true"]].concat())
+    };
+    let refused = run();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    // Without them it is good.
+    let good = run();
+    fs::remove_dir(&parent).unwrap();
+    let controller = setting.split('.').next().unwrap();
+    let lines = format!(
+        "thimble: enable the cgroup controller {controller}: EBUSY: Device or resource busy\n\
+         thimble: hint: processes lie beside it: choose an empty --cgroup-parent\n"
+    );
+    assert_eq!((refused.status, refused.err), (Some(125), lines));
+    assert_eq!(good.good(), "");
+}
+
+#[test]
 fn a_file_that_every_cgroup_has_is_written_also_where_no_other_setting_is() {
     let (name, root) = (unique_name(), busybox());
     let place = hierarchy("pids").join(&name);

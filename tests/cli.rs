@@ -154,6 +154,10 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             "-v /a:/proc/sys: must be SRC:DST, SRC:DST:ro or SRC:DST:rw, absolute paths without '..', DST not below /proc",
         ),
         (
+            vec!["--device", "/dev/fuse:mine"],
+            "--device /dev/fuse:mine: must be SRC or SRC:DST, absolute paths without '..', DST not below /proc",
+        ),
+        (
             vec!["--tmpfs", "/"],
             "--tmpfs /: must be DST or DST:OPTIONS, an absolute path without '..', not below /proc",
         ),

@@ -138,6 +138,46 @@ fn no_privilege() {
 }
 
 #[test]
+fn an_ordinary_user_enters_no_network_namespace() {
+    let (name, ordinary) = (unique_name(), Ordinary::new());
+    let mut case = ordinary.thimble(&["run", "--name", &name, "--network", "ns:/proc/self/ns/net"]);
+    case.arg(ordinary.root()).arg("true");
+    let lines = "thimble: enter the network namespace /proc/self/ns/net: EPERM: Operation not permitted\n\
+        thimble: hint: entering a network namespace needs root\n";
+    fails(&name, case, 125, lines);
+}
+
+#[test]
+fn a_limit_on_processes_that_leaves_no_room_for_the_program() {
+    let (name, root) = (unique_name(), busybox());
+    let words = ["run", "--name", &name, "--pids-limit", "1", root.to_str().unwrap(), "true"];
+    let lines = "thimble: clone: EAGAIN: Resource temporarily unavailable\n\
+        thimble: hint: a limit on processes leaves no room for pid 1 and the program\n";
+    fails(&name, command(thimble(), &words), 125, lines);
+}
+
+#[test]
+fn a_host_that_allows_no_more_namespaces() {
+    // That of a user namespace, which has limits of its own.
+    for (kind, step) in
+        [("user", "clone"), ("net", "clone"), ("cgroup", "unshare the cgroup namespace")]
+    {
+        let name = unique_name();
+        let script = format!(
+            "echo 0 >/proc/sys/user/max_{kind}_namespaces; \
+             exec {} run --name {name} --uidmap 0:0:1 {} true",
+            thimble().display(),
+            busybox().display()
+        );
+        let lines = format!(
+            "thimble: {step}: ENOSPC: No space left on device\n\
+             thimble: hint: this host allows no more namespaces: see /proc/sys/user/max_*\n"
+        );
+        fails(&name, command("unshare", &["-Ur", "sh", "-c", &script]), 125, &lines);
+    }
+}
+
+#[test]
 fn a_cgroup_that_is_taken_stays_as_it_is() {
     let name = unique_name();
     let place = cgroup_v1("pids").join(&name);
@@ -283,7 +323,7 @@ fn a_cgroup_that_cannot_be_removed_is_told_and_the_status_is_the_programs() {
 fn a_kernel_that_lacks_a_namespace() {
     let name = unique_name();
     let lines = "thimble: clone: EINVAL: Invalid argument\n\
-        thimble: hint: this kernel lacks a namespace: see --network, --ipc, --uts, --pid host\n";
+        thimble: hint: this kernel lacks a namespace: see thimble check\n";
     fails(&name, injected(&name, "clone:error=EINVAL:when=1", &[]), 125, lines);
     let lines = "thimble: unshare the cgroup namespace: EINVAL: Invalid argument\n\
         thimble: hint: this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host\n";

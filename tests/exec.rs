@@ -326,6 +326,22 @@ fn a_container_that_is_not_set_up_yet_is_not_entered() {
 }
 
 #[test]
+fn on_a_kernel_without_lists_of_children_no_container_is_entered() {
+    let container = container(&[], READY);
+    let pid = container.pid();
+    // CONFIG_PROC_CHILDREN, as it looks without.
+    let script = format!(
+        "mount -t tmpfs none /proc/{pid}/task/{pid} && exec {} exec {pid} /bin/true",
+        thimble().display()
+    );
+    let line = format!(
+        "thimble: find the program of process {pid}: ENOENT: No such file or directory\n\
+         thimble: hint: it has just ended, or the kernel lacks CONFIG_PROC_CHILDREN\n"
+    );
+    refused(Ran::of(command("unshare", &["-m", "sh", "-c", &script]).output().unwrap()), &line);
+}
+
+#[test]
 fn it_takes_the_options_of_run_that_are_about_a_program() {
     let root = own_root();
     fs::write(root.path().join("etc/passwd"), "web:x:33:44::/w:/bin/sh\n").unwrap();

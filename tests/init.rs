@@ -76,6 +76,11 @@ fn what_fails_ends_the_same_way() {
             125,
             "thimble: --at-end sleep: must be poweroff, reboot or halt\n",
         ),
+        (
+            &["--exit-device", "isa-debug-exit:501", "true"],
+            125,
+            "thimble: --exit-device isa-debug-exit:501: must be isa-debug-exit or isa-debug-exit:0xPORT on x86, semihosting on aarch64\n",
+        ),
         (&["--timeout", "1", "sleep", "1000"], 124, ""),
     ] {
         let (ended, exited, printed) = place.ends(words);
