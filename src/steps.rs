@@ -180,17 +180,15 @@ hints! {
         => "an ordinary user maps other ids than his own by newuidmap and newgidmap",
     MountProc EPERM
         => "parts of this /proc are covered, as inside other containers",
-    Clone EINVAL
+    Clone EINVAL | UnshareCgroup EINVAL
         => "this kernel lacks a namespace: see thimble check",
-    UnshareCgroup EINVAL
-        => "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host",
     MountProc ENOENT | MountSys ENOENT | MountDev ENOENT
         => "ROOTFS needs an empty directory of that name to mount it on",
     MountProc ENOTDIR | MountSys ENOTDIR | MountDev ENOTDIR
         => "in ROOTFS it must be a directory, and no link",
     MountVolume EPERM | AddDevice EPERM
         => "nothing can be mounted on the root itself or below /proc",
-    MountVolume ENOTDIR
+    MountVolume ENOTDIR | AddDevice ENOTDIR
         => "a directory goes over a directory, a file over a file",
     MountVolume EINVAL
         => "a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec",
@@ -215,7 +213,7 @@ hints! {
     Overlay ENODEV
         => "--ephemeral needs overlayfs in the kernel (CONFIG_OVERLAY_FS)",
     Overlay EINVAL
-        => "this file system cannot lie below an overlay, or is one on top of another already",
+        => "this file system cannot lie below an overlay, is one on another already, or, for an ordinary user, has others below it",
     FindProcess ENOENT | FindProcess ESRCH
         => "PID is that of the container's pid 1, as the host's /proc shows it",
     FindProgram EAGAIN | FindProgram ESRCH

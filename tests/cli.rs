@@ -293,6 +293,15 @@ fn twenty_thousand_variables_are_no_trouble_and_too_many_are_refused() {
         (ran.status, ran.err.as_str()),
         (Some(126), "thimble: execute true: E2BIG: Argument list too long\n")
     );
+    // Of these many thimble itself takes no more, with the four of its own.
+    let most = 196_608 - 4;
+    let lines: String = (0..most).map(|number| format!("V{number}=\n")).collect();
+    let collect = "thimble: collect the environment: E2BIG: Argument list too long\n";
+    std::fs::write(file.path(), &lines).unwrap();
+    assert_ne!(words(&["--env-file", path, "ROOT", "true"]).err, collect);
+    std::fs::write(file.path(), format!("{lines}A=\n")).unwrap();
+    let ran = words(&["--env-file", path, "ROOT", "true"]);
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), collect));
 }
 
 #[test]

@@ -188,7 +188,23 @@ fn a_kernel_without_overlays_or_a_root_that_cannot_have_one_says_so() {
     let ran = private(&script);
     let lines = format!(
         "thimble: lay an overlay over {place}/2: EINVAL: Invalid argument\n\
-         thimble: hint: this file system cannot lie below an overlay, or is one on top of another already\n"
+         thimble: hint: this file system cannot lie below an overlay, is one on another already, or, for an ordinary user, has others below it\n"
+    );
+    assert_eq!((ran.status, ran.err), (Some(125), lines));
+}
+
+#[test]
+fn an_ordinary_users_root_has_nothing_mounted_below_it() {
+    let user = Ordinary::new();
+    let root = user.root();
+    let root = root.to_str().unwrap();
+    let words = user.thimble(&["run", "-x", root, "true"]);
+    let words: Vec<_> = [words.get_program()].into_iter().chain(words.get_args()).collect();
+    let mut case = command("unshare", &["-m", "sh", "-c", "mount -t tmpfs none \"$0\"; \"$@\""]);
+    let ran = Ran::of(case.arg(user.root().join("tmp")).args(words).output().unwrap());
+    let lines = format!(
+        "thimble: lay an overlay over {root}: EINVAL: Invalid argument\n\
+         thimble: hint: this file system cannot lie below an overlay, is one on another already, or, for an ordinary user, has others below it\n"
     );
     assert_eq!((ran.status, ran.err), (Some(125), lines));
 }

@@ -98,6 +98,14 @@ fn a_command_that_cannot_be_executed() {
     put("plain", b"", 0o644);
     put("noise", b"no program\n", 0o755);
     put("bin/orphan", b"#!/nowhere/interpreter\n", 0o755);
+    // A dynamic loader that is none, and a program for it.
+    put("loader", &[b'x'; 4096], 0o755);
+    let build = format!(
+        "echo 'int main(void) {{ return 0; }}' | \
+         cc -x c - -Wl,--dynamic-linker=/loader -o {}/dynamic",
+        root.path().display()
+    );
+    assert!(command("sh", &["-c", &build]).status().unwrap().success());
     let orphan = |shown: &str| {
         format!(
             "thimble: execute {shown}: ENOENT: No such file or directory\n\
@@ -110,6 +118,7 @@ fn a_command_that_cannot_be_executed() {
         ("/plain", "thimble: execute /plain: EACCES: Permission denied\n"),
         ("/bin", "thimble: execute /bin: EACCES: Permission denied\n"),
         ("/noise", noise),
+        ("/dynamic", "thimble: execute /dynamic: ELIBBAD: Accessing a corrupted shared library\n"),
         ("/bin/orphan", &orphan("/bin/orphan")),
         ("orphan", &orphan("/bin/orphan")),
     ] {
@@ -320,13 +329,24 @@ fn a_cgroup_that_cannot_be_removed_is_told_and_the_status_is_the_programs() {
 }
 
 #[test]
+fn a_root_whose_file_system_has_nobody_to_answer_any_more() {
+    // As that of sshfs, once its program is gone.
+    let name = unique_name();
+    let lines = format!(
+        "thimble: open the root file system {}: ENOTCONN: Transport endpoint is not connected\n",
+        busybox().display()
+    );
+    fails(&name, injected(&name, "chdir:error=ENOTCONN:when=1", &[]), 125, &lines);
+}
+
+#[test]
 fn a_kernel_that_lacks_a_namespace() {
     let name = unique_name();
     let lines = "thimble: clone: EINVAL: Invalid argument\n\
         thimble: hint: this kernel lacks a namespace: see thimble check\n";
     fails(&name, injected(&name, "clone:error=EINVAL:when=1", &[]), 125, lines);
     let lines = "thimble: unshare the cgroup namespace: EINVAL: Invalid argument\n\
-        thimble: hint: this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host\n";
+        thimble: hint: this kernel lacks a namespace: see thimble check\n";
     fails(&name, injected(&name, "unshare:error=EINVAL:when=1", &[]), 125, lines);
 }
 

@@ -129,6 +129,17 @@ fn what_a_machine_needs_is_mounted_and_what_is_there_stays() {
 }
 
 #[test]
+fn what_cannot_be_mounted_is_told_and_the_command_runs_without() {
+    let place = Place::new(&thimble());
+    let tmp = place.0.path().join("tmp");
+    std::fs::remove_dir(&tmp).unwrap();
+    std::fs::write(&tmp, "").unwrap();
+    let want = "thimble: warning: mount the machine's /tmp: ENOTDIR: Not a directory\n\
+        \nthimble-result: exit=3 signal=0\n";
+    assert_eq!(place.ends(&["sh", "-c", "exit 3"]), off(want));
+}
+
+#[test]
 fn orphans_are_reaped_and_the_rest_ends_with_the_command() {
     let place = Place::new(&thimble());
     let mark = format!("46{}", std::process::id());
