@@ -166,35 +166,31 @@ hints! {
         => "the cgroups are mounted read-only here, as inside other containers",
     MakeCgroup EEXIST
         => "a container of this name is running, or left its cgroup behind",
-    MakeCgroup EBUSY
-        => "a container of this name is running: choose another --name",
     EnterNetwork EPERM
         => "entering a network namespace needs root",
     Clone EAGAIN
         => "a limit on processes leaves no room for pid 1 and the program",
     Clone EPERM
         => "new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one",
-    Clone ENOSPC
-        => "this host allows no more namespaces: see /proc/sys/user/max_user_namespaces",
+    Clone ENOSPC | UnshareCgroup ENOSPC
+        => "this host allows no more namespaces: see /proc/sys/user/max_*",
     OpenProcess ENOENT
         => "a user namespace needs the host's /proc",
     RunHelper ENOENT | RunHelper EACCES
         => "an ordinary user maps other ids than his own by newuidmap and newgidmap",
     MountProc EPERM
         => "parts of this /proc are covered, as inside other containers",
-    Clone EINVAL
-        => "this kernel lacks a namespace: see --network, --ipc, --uts, --pid host",
-    UnshareCgroup EINVAL
-        => "this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host",
     MakePrivate EINVAL
         => "the root is no mount, as in a chroot: before that, mount --bind DIR DIR",
+    Clone EINVAL | UnshareCgroup EINVAL
+        => "this kernel lacks a namespace: see thimble check",
     MountProc ENOENT | MountSys ENOENT | MountDev ENOENT
         => "ROOTFS needs an empty directory of that name to mount it on",
     MountProc ENOTDIR | MountSys ENOTDIR | MountDev ENOTDIR
         => "in ROOTFS it must be a directory, and no link",
     MountVolume EPERM | AddDevice EPERM
         => "nothing can be mounted on the root itself or below /proc",
-    MountVolume ENOTDIR
+    MountVolume ENOTDIR | AddDevice ENOTDIR
         => "a directory goes over a directory, a file over a file",
     MountVolume EINVAL
         => "a tmpfs takes size= mode= nr_inodes= uid= gid= ro exec",

@@ -207,8 +207,8 @@ fn a_limit_that_makes_no_sense_is_refused_before_anything_is_made() {
     }
     // A processor that there is none of is for the kernel to refuse.
     let ran = sh(&["--cpuset-cpus", "4000"], "true");
-    assert_eq!(ran.status, Some(125));
-    assert!(ran.err.starts_with("thimble: write the cgroup's cpuset.cpus: "), "{ran:?}");
+    let line = "thimble: write the cgroup's cpuset.cpus: ERANGE: Numerical result out of range\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), line));
 }
 
 #[test]
@@ -234,6 +234,47 @@ fn cgroup_v2_beside_v1_is_found_for_the_controllers_that_it_has() {
     );
     assert_eq!(Ran::of(child.wait_with_output().unwrap()).status, Some(0));
     assert!(!place.exists());
+}
+
+#[test]
+fn a_parent_in_v2_with_processes_in_it_is_refused() {
+    let (unified, setting) = v2();
+    let parent = unified.join(unique_name());
+    fs::create_dir(&parent).unwrap();
+    let mut other = command("sleep", &["60"]).spawn().unwrap();
+    fs::write(parent.join("cgroup.procs"), other.id().to_string()).unwrap();
+    let under = parent.file_name().unwrap().to_str().unwrap();
+    let root = busybox();
+    let run = || {
+        let words = ["run", "--cgroup-parent", under, "--cgroup-conf", setting];
+        run(&[&words[..], &[root.to_str().unwrap(), "true"]].concat())
+    };
+    let refused = run();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    // Without them it is good.
+    let good = run();
+    fs::remove_dir(&parent).unwrap();
+    let controller = setting.split('.').next().unwrap();
+    let lines = format!(
+        "thimble: enable the cgroup controller {controller}: EBUSY: Device or resource busy\n\
+         thimble: hint: processes lie beside it: choose an empty --cgroup-parent\n"
+    );
+    assert_eq!((refused.status, refused.err), (Some(125), lines));
+    assert_eq!(good.good(), "");
+    // Nor is one that is not there, or, of an ordinary user, another's.
+    let refused = |ran: Ran, errno: &str, hint: &str| {
+        let line = format!("thimble: enable the cgroup controller {controller}: {errno}");
+        assert_eq!((ran.status, ran.err), (Some(125), format!("{line}\nthimble: hint: {hint}\n")));
+    };
+    let missing = "there is no such --cgroup-parent";
+    refused(run(), "ENOENT: No such file or directory", missing);
+    let user = Ordinary::new();
+    fs::create_dir(&parent).unwrap();
+    let ran = user.sh(&["--cgroup-parent", under, "--cgroup-conf", setting], "true");
+    fs::remove_dir(&parent).unwrap();
+    let others = "this takes root, or a --cgroup-parent that is yours";
+    refused(ran, "EACCES: Permission denied", others);
 }
 
 #[test]

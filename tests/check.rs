@@ -9,31 +9,31 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// All lines, in their order.
-const LINES: &[&str] = &[
-    "default run",
-    "kernel",
-    "pid",
-    "capabilities",
-    "user namespace",
-    "mount namespace",
-    "pid namespace",
-    "uts namespace",
-    "ipc namespace",
-    "network namespace",
-    "cgroup namespace",
-    "seccomp filter",
-    "pivot_root",
-    "cgroup pids",
-    "cgroup memory",
-    "cgroup cpu",
-    "cgroup cpuset",
-    "overlay",
-    "squashfs",
-    "erofs",
-    "move_mount",
-    "mount_setattr",
-    "close_range",
+/// All lines, in their order, and what each says where it is not there.
+const LINES: &[(&str, &str)] = &[
+    ("default run", "see what it says"),
+    ("kernel", ""),
+    ("pid", ""),
+    ("capabilities", ""),
+    ("user namespace", "CONFIG_USER_NS, or as this says; root does without"),
+    ("mount namespace", "there is no doing without"),
+    ("pid namespace", "CONFIG_PID_NS; --pid host"),
+    ("uts namespace", "CONFIG_UTS_NS; --uts host"),
+    ("ipc namespace", "CONFIG_IPC_NS; --ipc host"),
+    ("network namespace", "CONFIG_NET_NS; --network host"),
+    ("cgroup namespace", "CONFIG_CGROUPS; --cgroupns host"),
+    ("seccomp filter", "CONFIG_SECCOMP_FILTER; --security-opt seccomp=unconfined"),
+    ("pivot_root", "an initramfs or a chroot, left in another way"),
+    ("cgroup pids", "CONFIG_CGROUP_PIDS, and yours; no --pids-limit"),
+    ("cgroup memory", "CONFIG_MEMCG, and yours; no -m"),
+    ("cgroup cpu", "CONFIG_CGROUP_SCHED, and yours; no --cpus"),
+    ("cgroup cpuset", "CONFIG_CPUSETS, and yours; no --cpuset-cpus"),
+    ("overlay", "CONFIG_OVERLAY_FS; only -x needs it"),
+    ("squashfs", "CONFIG_SQUASHFS and root; unpack the image"),
+    ("erofs", "CONFIG_EROFS_FS and root; unpack the image"),
+    ("move_mount", "Linux 5.2; --uidmap leaves the owners of files"),
+    ("mount_setattr", "Linux 5.12; replaced by mount"),
+    ("close_range", "Linux 5.9; replaced by close"),
 ];
 
 /// The lines by their names, without the first, which is of the program that ran.
@@ -45,10 +45,17 @@ fn table(out: &str) -> BTreeMap<&str, &str> {
             continue;
         }
         let (name, value) = line.split_at(18);
-        assert_eq!(Some(&name.trim_end()), names.next(), "{out}");
+        assert_eq!(Some(name.trim_end()), names.next().map(|(name, _)| *name), "{out}");
         found.insert(name.trim_end(), value);
     }
     assert_eq!(names.next(), None, "{out}");
+    for (name, advice) in LINES {
+        let says = found[name].strip_prefix("no: ");
+        let (errno, said) =
+            says.map_or(("", ""), |says| says.rsplit_once(": ").unwrap_or(("", says)));
+        assert!(says.is_none() || said == *advice, "{name}: {out}");
+        assert_eq!(errno.starts_with('E'), says.is_some() && *name != "default run", "{out}");
+    }
     found
 }
 
@@ -207,6 +214,28 @@ fn a_limit_on_user_namespaces_is_named() {
     );
     let named: Vec<_> = ran.out.lines().filter(|line| line.starts_with("/proc/sys")).collect();
     assert_eq!(named, ["/proc/sys/user/max_user_namespaces is 0"]);
+}
+
+#[test]
+fn a_file_of_the_kernels_that_forbids_user_namespaces_is_named() {
+    // What Debian's kernels have, and those with AppArmor; this one need not.
+    let (first, second) = ("unprivileged_userns_clone", "apparmor_restrict_unprivileged_userns");
+    for (values, want) in
+        [(["0", "1"], ["0", "1"]), (["1", "0"], ["", ""]), (["0", "0"], ["0", ""])]
+    {
+        let [one, other] = values;
+        let script = format!(
+            "mount -t tmpfs none /proc/sys/kernel && cd /proc/sys/kernel && echo {one} >{first} && \
+             echo {other} >{second} && exec \"$@\""
+        );
+        let ran = check(&["unshare", "-m", "sh", "-c", &script, "sh"], path(&thimble()));
+        assert!(lacks(&ran, true).is_empty(), "{ran:?}");
+        let named: Vec<_> = ran.out.lines().filter(|line| line.starts_with("/proc/sys")).collect();
+        let line = |name: &str, value: &str| format!("/proc/sys/kernel/{name} is {value}");
+        let want = [(first, want[0]), (second, want[1])];
+        let want = want.iter().filter(|(_, value)| !value.is_empty());
+        assert_eq!(named, want.map(|(name, value)| line(name, value)).collect::<Vec<_>>());
+    }
 }
 
 #[test]

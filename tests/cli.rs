@@ -154,6 +154,10 @@ fn a_bad_value_is_refused_with_the_option_as_it_was_given() {
             "-v /a:/proc/sys: must be SRC:DST, SRC:DST:ro or SRC:DST:rw, absolute paths without '..', DST not below /proc",
         ),
         (
+            vec!["--device", "/dev/fuse:mine"],
+            "--device /dev/fuse:mine: must be SRC or SRC:DST, absolute paths without '..', DST not below /proc",
+        ),
+        (
             vec!["--tmpfs", "/"],
             "--tmpfs /: must be DST or DST:OPTIONS, an absolute path without '..', not below /proc",
         ),
@@ -289,6 +293,15 @@ fn twenty_thousand_variables_are_no_trouble_and_too_many_are_refused() {
         (ran.status, ran.err.as_str()),
         (Some(126), "thimble: execute true: E2BIG: Argument list too long\n")
     );
+    // Of these many thimble itself takes no more, with the four of its own.
+    let most = 196_608 - 4;
+    let lines: String = (0..most).map(|number| format!("V{number}=\n")).collect();
+    let collect = "thimble: collect the environment: E2BIG: Argument list too long\n";
+    std::fs::write(file.path(), &lines).unwrap();
+    assert_ne!(words(&["--env-file", path, "ROOT", "true"]).err, collect);
+    std::fs::write(file.path(), format!("{lines}A=\n")).unwrap();
+    let ran = words(&["--env-file", path, "ROOT", "true"]);
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), collect));
 }
 
 #[test]

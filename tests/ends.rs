@@ -245,6 +245,24 @@ fn sigtstp_stops_the_program_and_then_thimble_and_sigcont_continues_both() {
 }
 
 #[test]
+fn a_thimble_that_cannot_stop_itself_says_so_and_ends_the_container() {
+    // The first is the program's. Traced by another process, so that this is thimble itself.
+    let fails = "inject=kill:error=EPERM:when=2";
+    let mut line = command("strace", &["-D", "-f", "-qq", "-o", "/dev/null", "-e", fails]);
+    line.arg(thimble()).arg("run").arg(busybox()).args(["/bin/sh", "-c", LOOP]);
+    let mut running = Running::new(line);
+    assert_eq!(running.line(), "ready");
+    let processes = inside(&running);
+    running.signal(libc::SIGTSTP);
+    let ran = running.wait();
+    let line = "thimble: stop thimble itself: EPERM: Operation not permitted\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), line));
+    for pid in processes {
+        assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists(), "{pid}");
+    }
+}
+
+#[test]
 fn a_program_that_handles_sigtstp_itself_is_not_stopped_by_it_and_thimble_is() {
     let script = format!("{} trap 'echo got TSTP' TSTP\n{LOOP}", trap(&["USR1"]));
     let mut command = Caller::Root.command(&[], &script);

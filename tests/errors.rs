@@ -98,6 +98,14 @@ fn a_command_that_cannot_be_executed() {
     put("plain", b"", 0o644);
     put("noise", b"no program\n", 0o755);
     put("bin/orphan", b"#!/nowhere/interpreter\n", 0o755);
+    // A dynamic loader that is none, and a program for it.
+    put("loader", &[b'x'; 4096], 0o755);
+    let build = format!(
+        "echo 'int main(void) {{ return 0; }}' | \
+         cc -x c - -Wl,--dynamic-linker=/loader -o {}/dynamic",
+        root.path().display()
+    );
+    assert!(command("sh", &["-c", &build]).status().unwrap().success());
     let orphan = |shown: &str| {
         format!(
             "thimble: execute {shown}: ENOENT: No such file or directory\n\
@@ -110,6 +118,7 @@ fn a_command_that_cannot_be_executed() {
         ("/plain", "thimble: execute /plain: EACCES: Permission denied\n"),
         ("/bin", "thimble: execute /bin: EACCES: Permission denied\n"),
         ("/noise", noise),
+        ("/dynamic", "thimble: execute /dynamic: ELIBBAD: Accessing a corrupted shared library\n"),
         ("/bin/orphan", &orphan("/bin/orphan")),
         ("orphan", &orphan("/bin/orphan")),
     ] {
@@ -135,6 +144,46 @@ fn no_privilege() {
     let lines = "thimble: clone: EPERM: Operation not permitted\n\
         thimble: hint: new namespaces need root (CAP_SYS_ADMIN) or a user namespace, where the host allows one\n";
     fails(&name, case, 125, lines);
+}
+
+#[test]
+fn an_ordinary_user_enters_no_network_namespace() {
+    let (name, ordinary) = (unique_name(), Ordinary::new());
+    let mut case = ordinary.thimble(&["run", "--name", &name, "--network", "ns:/proc/self/ns/net"]);
+    case.arg(ordinary.root()).arg("true");
+    let lines = "thimble: enter the network namespace /proc/self/ns/net: EPERM: Operation not permitted\n\
+        thimble: hint: entering a network namespace needs root\n";
+    fails(&name, case, 125, lines);
+}
+
+#[test]
+fn a_limit_on_processes_that_leaves_no_room_for_the_program() {
+    let (name, root) = (unique_name(), busybox());
+    let words = ["run", "--name", &name, "--pids-limit", "1", root.to_str().unwrap(), "true"];
+    let lines = "thimble: clone: EAGAIN: Resource temporarily unavailable\n\
+        thimble: hint: a limit on processes leaves no room for pid 1 and the program\n";
+    fails(&name, command(thimble(), &words), 125, lines);
+}
+
+#[test]
+fn a_host_that_allows_no_more_namespaces() {
+    // That of a user namespace, which has limits of its own.
+    for (kind, step) in
+        [("user", "clone"), ("net", "clone"), ("cgroup", "unshare the cgroup namespace")]
+    {
+        let name = unique_name();
+        let script = format!(
+            "echo 0 >/proc/sys/user/max_{kind}_namespaces; \
+             exec {} run --name {name} --uidmap 0:0:1 {} true",
+            thimble().display(),
+            busybox().display()
+        );
+        let lines = format!(
+            "thimble: {step}: ENOSPC: No space left on device\n\
+             thimble: hint: this host allows no more namespaces: see /proc/sys/user/max_*\n"
+        );
+        fails(&name, command("unshare", &["-Ur", "sh", "-c", &script]), 125, &lines);
+    }
 }
 
 #[test]
@@ -290,13 +339,24 @@ fn a_cgroup_that_cannot_be_removed_is_told_and_the_status_is_the_programs() {
 }
 
 #[test]
+fn a_root_whose_file_system_has_nobody_to_answer_any_more() {
+    // As that of sshfs, once its program is gone.
+    let name = unique_name();
+    let lines = format!(
+        "thimble: open the root file system {}: ENOTCONN: Transport endpoint is not connected\n",
+        busybox().display()
+    );
+    fails(&name, injected(&name, "chdir:error=ENOTCONN:when=1", &[]), 125, &lines);
+}
+
+#[test]
 fn a_kernel_that_lacks_a_namespace() {
     let name = unique_name();
     let lines = "thimble: clone: EINVAL: Invalid argument\n\
-        thimble: hint: this kernel lacks a namespace: see --network, --ipc, --uts, --pid host\n";
+        thimble: hint: this kernel lacks a namespace: see thimble check\n";
     fails(&name, injected(&name, "clone:error=EINVAL:when=1", &[]), 125, lines);
     let lines = "thimble: unshare the cgroup namespace: EINVAL: Invalid argument\n\
-        thimble: hint: this kernel has no cgroup namespaces (Linux 4.6, CONFIG_CGROUPS): see --cgroupns host\n";
+        thimble: hint: this kernel lacks a namespace: see thimble check\n";
     fails(&name, injected(&name, "unshare:error=EINVAL:when=1", &[]), 125, lines);
 }
 

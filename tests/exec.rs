@@ -332,6 +332,60 @@ fn a_container_that_is_not_set_up_yet_is_not_entered() {
 }
 
 #[test]
+fn a_container_that_ends_while_it_is_looked_at_is_not_entered() {
+    let container = container(&[], READY);
+    let pid = container.pid();
+    // What a file of a process that is gone, and was there when it was opened, says.
+    for (file, line) in [
+        (
+            "status",
+            "look at process {}: ESRCH: No such process\n\
+             thimble: hint: PID is that of the container's pid 1, as the host's /proc shows it\n",
+        ),
+        (
+            "children",
+            "find the program of process {}: ESRCH: No such process\n\
+             thimble: hint: the container is still being set up, or at its end\n",
+        ),
+    ] {
+        let path = match file {
+            "children" => format!("/proc/{pid}/task/{pid}/children"),
+            file => format!("/proc/{pid}/{file}"),
+        };
+        let words = ["-f", "-qq", "-o", "/dev/null", "-P", &path, "-e", "inject=read:error=ESRCH"];
+        let mut traced = command("strace", &words);
+        let traced = traced.arg(thimble()).args(["exec", &pid, "/bin/true"]).output();
+        refused(Ran::of(traced.unwrap()), &format!("thimble: {}", line.replace("{}", &pid)));
+    }
+}
+
+#[test]
+fn root_without_the_right_to_enter_is_told_what_it_takes() {
+    let container = container(&[], READY);
+    let mut line = command("setpriv", &["--bounding-set=-sys_admin", "--inh-caps=-all"]);
+    let ran = line.arg(thimble()).args(["exec", &container.pid(), "/bin/true"]).output();
+    let want = "thimble: join the container's ns/mnt: EPERM: Operation not permitted\n\
+        thimble: hint: a container is entered by its own user, or by root\n";
+    refused(Ran::of(ran.unwrap()), want);
+}
+
+#[test]
+fn on_a_kernel_without_lists_of_children_no_container_is_entered() {
+    let container = container(&[], READY);
+    let pid = container.pid();
+    // CONFIG_PROC_CHILDREN, as it looks without.
+    let script = format!(
+        "mount -t tmpfs none /proc/{pid}/task/{pid} && exec {} exec {pid} /bin/true",
+        thimble().display()
+    );
+    let line = format!(
+        "thimble: find the program of process {pid}: ENOENT: No such file or directory\n\
+         thimble: hint: it has just ended, or the kernel lacks CONFIG_PROC_CHILDREN\n"
+    );
+    refused(Ran::of(command("unshare", &["-m", "sh", "-c", &script]).output().unwrap()), &line);
+}
+
+#[test]
 fn it_takes_the_options_of_run_that_are_about_a_program() {
     let root = own_root();
     fs::write(root.path().join("etc/passwd"), "web:x:33:44::/w:/bin/sh\n").unwrap();

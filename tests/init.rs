@@ -76,6 +76,11 @@ fn what_fails_ends_the_same_way() {
             125,
             "thimble: --at-end sleep: must be poweroff, reboot or halt\n",
         ),
+        (
+            &["--exit-device", "isa-debug-exit:501", "true"],
+            125,
+            "thimble: --exit-device isa-debug-exit:501: must be isa-debug-exit or isa-debug-exit:0xPORT on x86, semihosting on aarch64\n",
+        ),
         (&["--timeout", "1", "sleep", "1000"], 124, ""),
     ] {
         let (ended, exited, printed) = place.ends(words);
@@ -121,6 +126,17 @@ fn what_a_machine_needs_is_mounted_and_what_is_there_stays() {
     };
     let want = format!("{mounts}\nthimble-result: exit=0 signal=0\n");
     assert_eq!(sorted(&printed), sorted(&want));
+}
+
+#[test]
+fn what_cannot_be_mounted_is_told_and_the_command_runs_without() {
+    let place = Place::new(&thimble());
+    let tmp = place.0.path().join("tmp");
+    std::fs::remove_dir(&tmp).unwrap();
+    std::fs::write(&tmp, "").unwrap();
+    let want = "thimble: warning: mount the machine's /tmp: ENOTDIR: Not a directory\n\
+        \nthimble-result: exit=3 signal=0\n";
+    assert_eq!(place.ends(&["sh", "-c", "exit 3"]), off(want));
 }
 
 #[test]

@@ -129,13 +129,21 @@ fn ids_that_are_not_his_are_refused_by_the_helper() {
         ran.err.ends_with("thimble: run newuidmap: EPERM: Operation not permitted\n"),
         "{ran:?}"
     );
-    // Where there is no helper, it says what is missing.
-    let mut command = ordinary.command("env", &["PATH=/nowhere"]);
-    command.arg(ordinary.program()).args(["run", "--uidmap", "0:100000:10"]);
-    let ran = Ran::of(command.arg(ordinary.root()).arg("true").output().unwrap());
-    let lines = "thimble: run newuidmap: ENOENT: No such file or directory\n\
-        thimble: hint: an ordinary user maps other ids than his own by newuidmap and newgidmap\n";
-    assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
+    // Where there is no helper, or none that he may execute, it says what is missing.
+    fs::write(ordinary.root().join("newuidmap"), "").unwrap();
+    for (path, why) in [
+        ("/nowhere", "ENOENT: No such file or directory"),
+        (ordinary.root().to_str().unwrap(), "EACCES: Permission denied"),
+    ] {
+        let mut command = ordinary.command("env", &[&format!("PATH={path}")]);
+        command.arg(ordinary.program()).args(["run", "--uidmap", "0:100000:10"]);
+        let ran = Ran::of(command.arg(ordinary.root()).arg("true").output().unwrap());
+        let lines = format!(
+            "thimble: run newuidmap: {why}\n\
+             thimble: hint: an ordinary user maps other ids than his own by newuidmap and newgidmap\n"
+        );
+        assert_eq!((ran.status, ran.err), (Some(125), lines));
+    }
 }
 
 #[test]

@@ -245,6 +245,11 @@ fn what_is_no_device_is_refused_before_anything_is_made() {
         assert_eq!((ran.status, ran.err), (Some(125), lines));
         assert_eq!(listing(root.path()), before);
     }
+    // A place that is no file.
+    let ran = in_root(root.path(), &["--device", "/dev/zero:/etc"], "true");
+    let lines = "thimble: add the device /dev/zero:/etc: ENOTDIR: Not a directory\n\
+        thimble: hint: a directory goes over a directory, a file over a file\n";
+    assert_eq!((ran.status, ran.err.as_str()), (Some(125), lines));
     // A device that the kernel would not open through its mount.
     let place = source.path().display();
     let script = format!(
@@ -264,11 +269,16 @@ fn what_is_no_device_is_refused_before_anything_is_made() {
 fn nothing_is_mounted_below_proc_also_not_by_a_link() {
     let (root, source) = (own_root(), source());
     symlink("/proc/sys", root.path().join("link")).unwrap();
-    for volume in ["/link", "/link/kernel"] {
-        let volume = format!("{}:{volume}", source.path().display());
-        let ran = in_root(root.path(), &["-v", &volume], "true");
+    let source = source.path().display().to_string();
+    for (option, step, source, place) in [
+        ("-v", "mount", source.as_str(), "/link"),
+        ("-v", "mount", &source, "/link/kernel"),
+        ("--device", "add the device", "/dev/zero", "/link/kernel/hostname"),
+    ] {
+        let word = format!("{source}:{place}");
+        let ran = in_root(root.path(), &[option, &word], "true");
         let lines = format!(
-            "thimble: mount {volume}: EPERM: Operation not permitted\n\
+            "thimble: {step} {word}: EPERM: Operation not permitted\n\
              thimble: hint: nothing can be mounted on the root itself or below /proc\n"
         );
         assert_eq!((ran.status, ran.err), (Some(125), lines));
