@@ -187,15 +187,19 @@ fn enable(above: Fd, controller: &[u8]) -> kernel::Result<()> {
 /// Makes a directory, opens it, and locks it for the container's life; if it is `shared`,
 /// together with others, of whom one may have made it.
 fn make_directory(parent: Fd, name: &CStr, shared: bool) -> kernel::Result<Fd> {
+    let mut may_be_there = shared;
     for _ in 0..TRIES {
         let made = kernel::make_directory(parent, name);
-        if !shared || made != Err(Errno::EEXIST) {
+        if !may_be_there || made != Err(Errno::EEXIST) {
             made?;
         }
         match hold(parent, name, shared) {
             Err(Errno::ENOENT) => {}
-            // Who is the last one there takes it away.
-            Err(Errno::EAGAIN) if shared => kernel::sleep(BETWEEN_TRIES),
+            // Who sweeps, or is the last one there, takes it away.
+            Err(Errno::EAGAIN) => {
+                may_be_there = true;
+                kernel::sleep(BETWEEN_TRIES);
+            }
             // Not on the list of what is taken back, so here.
             Err(errno) => {
                 let _ = kernel::remove_directory(parent, name);
