@@ -247,7 +247,7 @@ fn the_callers_other_groups_stay_as_the_kernel_asks() {
 }
 
 #[test]
-fn root_of_a_namespace_that_forbids_setgroups_keeps_the_groups_too() {
+fn root_of_a_namespace_of_the_callers_own_is_an_ordinary_user_all_the_same() {
     // unshare -r maps one group, and an ordinary user's container too: another runs inside both.
     let ordinary = Ordinary::new();
     let (program, root) = (ordinary.program(), ordinary.root());
@@ -262,7 +262,14 @@ fn root_of_a_namespace_that_forbids_setgroups_keeps_the_groups_too() {
         let ran = Ran::of(line.args(words).output().unwrap());
         assert_eq!(ran.good().trim_end(), "Groups:\t65534", "{words:?}");
     }
-    // More of them cannot be had.
+    // Nor does it own the host's network, and so no /sys of that.
+    let mut line = ordinary.command("unshare", &["--map-root-user", program]);
+    line.args(["run", "--network", "host", root, "sh", "-c", "ls /sys/class/net; echo >/sys/x"]);
+    let ran = Ran::of(line.output().unwrap());
+    let host = Ran::of(command("ls", &["/sys/class/net"]).output().unwrap()).good();
+    assert_eq!(ran.out, host, "{ran:?}");
+    assert!(ran.err.contains("Read-only file system"), "{ran:?}");
+    // More groups cannot be had.
     let mut line = ordinary.command("unshare", &["--map-root-user", program]);
     let ran = Ran::of(line.args(["run", "--group-add", "7", root, "true"]).output().unwrap());
     let says = "thimble: set the groups: EPERM: Operation not permitted\n";

@@ -59,19 +59,15 @@ pub fn go_to(place: Fd, report: &mut Report) {
     report.step(Step::GoTo, kernel::change_directory_to(place));
 }
 
-/// A user namespace may mount only what its own namespaces own. Where one of
-/// those is the host's, its file system is the host's too, read-only.
-fn hosts(maps: Option<&Maps>, private: bool) -> bool {
-    maps.is_some() && !private
-}
-
 /// Whether parts of /proc and /sys are masked or read-only.
 fn is_protected(config: &Config) -> bool {
     !config.bare && !config.privileged
 }
 
+/// A user namespace may mount only what its own namespaces own. Where one of
+/// those is the host's, its file system is the host's too, read-only.
 fn hosts_proc(config: &Config, maps: Option<&Maps>) -> bool {
-    hosts(maps, config.private(config.pid, true))
+    maps.is_some() && !config.private(config.pid, true)
 }
 
 /// Mounts the container's own /proc and gives its root. What else is mounted
@@ -94,13 +90,13 @@ pub fn kernel_files(config: &Config, maps: Option<&Maps>, root: Fd, proc: Fd, re
         return;
     }
     let (path, magic) = (c"/sys", libc::SYSFS_MAGIC);
-    let mounted = if hosts(maps, namespaces::own_network(config)) {
-        over_hosts(root, path, Some(proc), magic)
-    } else {
-        let writable = config.privileged || left_out(c"read-only /sys");
-        let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
-        over(root, path, c"sysfs", flags, c"", magic)
-    };
+    let writable = config.privileged || left_out(c"read-only /sys");
+    let flags = if writable { INERT } else { INERT | libc::MS_RDONLY };
+    let mut mounted = over(root, path, c"sysfs", flags, c"", magic);
+    // As with /proc, but the user namespace may also be the caller's.
+    if matches!(mounted, Err(Errno::EPERM)) && !namespaces::own_network(config) {
+        mounted = over_hosts(root, path, Some(proc), magic);
+    }
     let sys = report.step_on(Step::MountSys, path, mounted);
     if config.wants_cgroup() && config.private(config.cgroup_namespace, false) {
         own_cgroup(sys, report);
@@ -192,6 +188,7 @@ pub fn over(
 /// Binds a file system of the host's, with all below it, on the directory of the
 /// root that is named like it, and makes it read-only. Only the root of a mount
 /// takes attributes, so what is given is one.
+#[inline(never)]
 fn over_hosts(root: Fd, path: &CStr, proc: Option<Fd>, magic: Magic) -> kernel::Result<Fd> {
     let mounted = over(root, path, path, libc::MS_BIND | libc::MS_REC, c"", magic)?;
     change(mounted, INERT | libc::MS_RDONLY, 0, true, proc.unwrap_or(mounted))?;
