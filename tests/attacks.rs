@@ -575,7 +575,7 @@ attacks! {
             in_a_cgroup(scene, |by, _| {
                 fs::write(&go, "").unwrap();
                 let name = unique_name();
-                let options = ["--pid=host", "--pids-limit=-1", "--name", &name];
+                let options = ["--pid=host", "--pids-limit=500", "--name", &name];
                 let words = ["probe", "forks", "/tmp/go"];
                 let status = scene.thimble_under(by, &options, &words).status().unwrap().code();
                 let left = cgroups_with(&name);

@@ -45,7 +45,15 @@ impl Container {
 
 impl Drop for Container {
     fn drop(&mut self) {
+        // A thimble that is killed leaves its cgroup, if that has a name. (Whom it waits for may have
+        // become the machine's child, which is reaped when that finds the time.)
         drop(self.child.stdin.take());
+        for _ in 0..500 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
