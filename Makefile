@@ -14,7 +14,7 @@ TARGET ?= $(shell tests/tools/target.sh $(MUSL))
 OUT = target/$(TARGET)/release/thimble
 
 # At most so many bytes, on x86_64: a ratchet. The aim is 44 KiB for all there is to be.
-BUDGET := 71829
+BUDGET := 71931
 
 BUSYBOX := target/images/busybox
 DEBIAN := target/images/debian

@@ -165,11 +165,24 @@ fn write_pid(fd: Fd, pid: u64) -> kernel::Result<()> {
 }
 
 /// Writes a file beside it and renames that, so that whoever reads it finds all of it. A link
-/// there is replaced, and not followed. Gives the file.
+/// there is replaced, and not followed; EEXIST for what is no file, as /dev/null.
+/// Gives the file.
 fn write_pid_file(directory: Fd, path: &CStr, pid: u64) -> kernel::Result<Fd> {
     if left_out(c"new pid file") {
         let own = kernel::open_at(directory, path, libc::O_WRONLY | libc::O_CREAT)?;
         return write_pid(own, pid).map(|()| own);
+    }
+    match kernel::open_at(directory, path, libc::O_PATH | libc::O_NOFOLLOW) {
+        Err(Errno::ENOENT) => {}
+        there
+            if !matches!(
+                kernel::file_type(there?)?,
+                libc::S_IFREG | libc::S_IFLNK | libc::S_IFDIR
+            ) =>
+        {
+            return Err(Errno::EEXIST);
+        }
+        _ => {}
     }
     let mut new = Text::of(&[path.to_bytes(), b"."]);
     new.push_number(pid);

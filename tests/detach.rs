@@ -415,7 +415,10 @@ fn a_link_in_the_place_of_a_pid_file_is_replaced_and_not_followed() {
 fn a_pid_file_that_cannot_be_written_ends_the_container_before_its_program() {
     let place = tempfile::tempdir().unwrap();
     fs::create_dir(place.path().join("directory")).unwrap();
+    let made = command("mknod", &["null", "c", "1", "3"]).current_dir(place.path()).status();
+    assert!(made.unwrap().success());
     for (path, errno) in [
+        ("null", "EEXIST: File exists"),
         ("nosuch/pid", "ENOENT: No such file or directory"),
         ("directory", "EISDIR: Is a directory"),
         ("/proc/pid", "ENOENT: No such file or directory"),
@@ -428,7 +431,8 @@ fn a_pid_file_that_cannot_be_written_ends_the_container_before_its_program() {
             assert_eq!((ran.status, ran.out.as_str(), ran.err), (Some(125), "", err));
         }
     }
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    assert!(place.path().join("null").exists());
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 2);
     let ran = run(&["run", "--pidfile", "", "/nowhere"]);
     assert_eq!(ran.err, "thimble: --pidfile: must be a path\n");
 }

@@ -314,7 +314,7 @@ const UNNOTICED: &[Unnoticed] = &[
     #[cfg(target_pointer_width = "32")]
     unnoticed("nanosleep", &[libc::ENOSYS], "likewise"),
     unnoticed("unlinkat", &[libc::EBUSY], "done again"),
-    first("flock", &[libc::EAGAIN], "", "done again, since another thimble is there"),
+    unnoticed("flock", &[libc::EAGAIN], "done again, since another thimble is there"),
     unnoticed("close", ANY, "the descriptor is closed, whatever the answer"),
     unnoticed("munmap", ANY, "memory of a process that soon executes something or ends"),
     unnoticed("madvise", ANY, "a few pages are kept that nobody needs"),
