@@ -1150,8 +1150,14 @@ impl Case {
         let waits_on = |seen: &Vec<String>| {
             told.status != usual.status && seen.contains(&String::from("NStgid:"))
         };
-        let other =
-            |seen: &&Vec<String>| !seen.is_empty() && !known.contains(seen) && !waits_on(seen);
+        // pid 1's terminal has no name any more where what hands it on has failed.
+        let unnamed = |seen: &Vec<String>| {
+            let named: Vec<_> = seen.iter().map(|l| l.replace(" (deleted)", "")).collect();
+            told.status.code() == Some(125) && known.contains(&named)
+        };
+        let other = |seen: &&Vec<String>| {
+            !seen.is_empty() && !known.contains(seen) && !waits_on(seen) && !unnamed(seen)
+        };
         if let Some(now) = waiting(told).iter().find(other) {
             let usual = known.last().map_or(&[][..], |seen| seen);
             return Err(format!("another container: {}", difference(usual, now)));
