@@ -592,13 +592,22 @@ attacks! {
         without "console",
         |scene| {
             let (mut master, slave) = terminal();
-            copy(scene.at("thimble"), scene.at("root/thimble"));
+            // Of an old kernel's, it is what the script executes, under the same filter.
+            let script = fs::read_to_string(scene.at("thimble")).unwrap_or_default();
+            let words: Vec<_> = script.split_whitespace().collect();
+            let (filter, program) = match words[..] {
+                [_, _, filter, calls, program, _] => (vec![filter, calls], program.into()),
+                _ => (vec![], scene.at("thimble")),
+            };
+            copy(program, scene.at("root/thimble"));
             let (root, user) = (scene.text("root"), scene.owner().to_string());
             let mut line = vec!["--reuid", &user, "--regid", &user, "--clear-groups", "unshare"];
             if scene.caller == Caller::User {
                 line.extend(["--user", "--map-root-user"]);
             }
-            line.extend(["--pid", "--fork", "--mount", "--cgroup", "chroot", &root, "/thimble"]);
+            line.extend(["--pid", "--fork", "--mount", "--cgroup"]);
+            line.extend(filter);
+            line.extend(["chroot", &root, "/thimble"]);
             line.extend(["init", "/bin/probe", "silences", "thimble-result: exit=0 signal=0"]);
             let mut init = command("setpriv", &line);
             init.stdout(slave.try_clone().unwrap()).stderr(slave.try_clone().unwrap());
