@@ -881,10 +881,11 @@ impl Place {
             }
             // Of the host's devpts, seen from where that is not.
             // (Or from where it still is: its own would be the first, and the fault tool has one.)
+            let named = link.strip_suffix(" (deleted)").unwrap_or(&link);
             let number =
-                link.strip_prefix('/').map(|rest| rest.strip_prefix("dev/pts/").unwrap_or(rest));
-            if number.is_some_and(|rest| rest.parse::<u32>().is_ok()) && link != "/dev/pts/0" {
-                link = "a terminal of the host's".into();
+                named.strip_prefix('/').map(|rest| rest.strip_prefix("dev/pts/").unwrap_or(rest));
+            if number.is_some_and(|rest| rest.parse::<u32>().is_ok()) && named != "/dev/pts/0" {
+                link = link.replace(named, "a terminal of the host's");
             }
             let kind = link.split(":[").next().unwrap(); // and not which pipe
             let info = text(&format!("fdinfo/{entry}"));
