@@ -362,10 +362,6 @@ const UNNOTICED: &[Unnoticed] = &[
     on_terminal("kill", ANY, "without a terminal inside there is no input any more"),
     first("mmap", &[libc::ENOMEM], "1", "a larger stack, in whose place the first serves"),
     first("mprotect", &[libc::ENOMEM], "1", "likewise"),
-    Unnoticed {
-        mode: "user, delegated",
-        ..first("flock", &[libc::EAGAIN], "last", "another thimble is there, and goes later")
-    },
     first("read", ANY, "last", "what the container's side tells of a failure: there was none"),
     Unnoticed {
         mode: "root, everything",
