@@ -201,12 +201,6 @@ impl Drop for Container {
     }
 }
 
-/// The processes that this one has started, the oldest first.
-fn children(pid: u32) -> Vec<u32> {
-    let found = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    found.split_whitespace().map(|number| number.parse().unwrap()).collect()
-}
-
 /// Lets a command run on a terminal that is its session's.
 fn on_terminal(command: &mut Command, slave: File) -> &mut Command {
     command.stdin(slave);

@@ -195,12 +195,6 @@ fn what_the_caller_ignores_stops_nothing() {
     }
 }
 
-/// The children of a process, as the host numbers them.
-fn children(pid: u32) -> Vec<u32> {
-    let list = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    list.unwrap_or_default().split_whitespace().map(|word| word.parse().unwrap()).collect()
-}
-
 /// pid 1 and the program, as the host numbers them.
 fn inside(running: &Running) -> [u32; 2] {
     let first = children(running.id())[0];

@@ -21,8 +21,7 @@ fn number(pid: u32, name: &str) -> String {
 
 /// The processes below one.
 fn below(pid: u32) -> Vec<u32> {
-    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let children = list.split_whitespace().map(|word| word.parse().unwrap());
+    let children = children(pid).into_iter();
     children.flat_map(|child| [vec![child], below(child)].concat()).collect()
 }
 

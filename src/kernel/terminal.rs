@@ -75,6 +75,7 @@ pub fn set_modes(terminal: Fd, modes: &Modes) -> Result<()> {
 /// it: TCSETS, and TCXONC, as tcflow(3). From the background SIGTTOU has to be blocked.
 pub fn show_again(terminal: Fd, modes: Option<&Modes>) {
     if let Some(modes) = modes {
+        // Where they cannot be set, it may still show what is written.
         let _ = set_modes(terminal, modes);
     }
     // SAFETY: the argument is a number. What is no terminal cannot be stopped.

@@ -428,6 +428,12 @@ pub fn cgroup_v1(controller: &str) -> PathBuf {
     place
 }
 
+/// The children of a process, the oldest first, as the host numbers them.
+pub fn children(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    list.split_whitespace().map(|number| number.parse().unwrap()).collect()
+}
+
 /// The cgroups of the host whose name has this text in it.
 pub fn cgroups_with(text: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
